@@ -1,0 +1,568 @@
+//! Every reason to say no. A [`Denial`] is a fact; one `match` maps it to its [`Code`], and one table
+//! maps the code to its word and status. Each has two texts: [`Denial::detail`] for the caller, which
+//! tells nothing about other callers or the upstream's secrets, and [`Denial::operator_text`] for the
+//! operational log.
+
+use http::StatusCode;
+use std::borrow::Cow;
+use std::fmt;
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $word:literal, $status:ident;)*) => {
+        /// A stable word for each kind of refusal; it is the `code` of an answer, the value of
+        /// `X-Gateway-Code`, of the audit line's `code` and of the metrics' label.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Code { $($(#[$doc])* $name,)* }
+
+        impl Code {
+            /// Every code, in the order of their discriminants.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The word. It is never renamed.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $word,)* }
+            }
+
+            /// The status that the word always comes with.
+            pub const fn status(self) -> StatusCode {
+                match self { $(Self::$name => StatusCode::$status,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    /// More than one credential, or one in more than one place.
+    AmbiguousCredentials = "ambiguous_credentials", BAD_REQUEST;
+    /// The audit log cannot take the line of this request.
+    AuditUnavailable = "audit_unavailable", SERVICE_UNAVAILABLE;
+    /// More items than `limits.batch_items`.
+    BatchTooLarge = "batch_too_large", PAYLOAD_TOO_LARGE;
+    /// The body did not arrive within `limits.body_timeout`.
+    BodyTimeout = "body_timeout", REQUEST_TIMEOUT;
+    /// A body over `limits.body` or `limits.batch_body`.
+    BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE;
+    /// The upstream's answer held the credential.
+    CredentialEchoed = "credential_echoed", BAD_GATEWAY;
+    /// A key that stands twice in one JSON object.
+    DuplicateKey = "duplicate_key", BAD_REQUEST;
+    /// A header section over `limits.headers`.
+    HeadersTooLarge = "headers_too_large", REQUEST_HEADER_FIELDS_TOO_LARGE;
+    /// An id that is not the path's.
+    IdMismatch = "id_mismatch", UNPROCESSABLE_ENTITY;
+    /// A field with a value outside its rule.
+    InvalidField = "invalid_field", UNPROCESSABLE_ENTITY;
+    /// A `permission_set` that is not one of the five.
+    InvalidPermissionSet = "invalid_permission_set", UNPROCESSABLE_ENTITY;
+    /// A token outside 16 to 8,192 visible ASCII characters.
+    InvalidToken = "invalid_token", UNAUTHORIZED;
+    /// The request has been through a gateway of this kind before.
+    LoopDetected = "loop_detected", LOOP_DETECTED;
+    /// Not JSON by RFC 8259, or deeper than the gateway reads.
+    MalformedJson = "malformed_json", BAD_REQUEST;
+    /// A query that cannot be decoded, or contradicts the path.
+    MalformedQuery = "malformed_query", BAD_REQUEST;
+    /// A request whose framing or target is not to be trusted.
+    MalformedRequest = "malformed_request", BAD_REQUEST;
+    /// A known path with another method.
+    MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED;
+    /// A field that this operation requires.
+    MissingField = "missing_field", UNPROCESSABLE_ENTITY;
+    /// No token.
+    MissingToken = "missing_token", UNAUTHORIZED;
+    /// A namespace outside the caller's grant.
+    NamespaceDenied = "namespace_denied", FORBIDDEN;
+    /// An operation outside the caller's grant.
+    OperationDenied = "operation_denied", FORBIDDEN;
+    /// The gateway has as much work as it may hold.
+    Overloaded = "overloaded", SERVICE_UNAVAILABLE;
+    /// A permission set outside the caller's grant.
+    PermissionSetDenied = "permission_set_denied", FORBIDDEN;
+    /// The caller lacks the scope of the operation.
+    ScopeDenied = "scope_denied", FORBIDDEN;
+    /// A store outside the caller's grant.
+    StoreDenied = "store_denied", FORBIDDEN;
+    /// A target over `limits.target`.
+    TargetTooLong = "target_too_long", URI_TOO_LONG;
+    /// A field that metafields do not have.
+    UnknownField = "unknown_field", UNPROCESSABLE_ENTITY;
+    /// A query key that the operation does not have.
+    UnknownQueryKey = "unknown_query_key", BAD_REQUEST;
+    /// A path that is not one of the routes.
+    UnknownRoute = "unknown_route", NOT_FOUND;
+    /// A store that is not configured.
+    UnknownStore = "unknown_store", NOT_FOUND;
+    /// A token that belongs to no caller.
+    UnknownToken = "unknown_token", UNAUTHORIZED;
+    /// A body with a `Content-Encoding`.
+    UnsupportedContentEncoding = "unsupported_content_encoding", UNSUPPORTED_MEDIA_TYPE;
+    /// A body that is not declared as JSON in UTF-8.
+    UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE;
+    /// The upstream refused the gateway's own credential.
+    UpstreamCredentialRefused = "upstream_credential_refused", BAD_GATEWAY;
+    /// The upstream broke the protocol or the connection.
+    UpstreamProtocolError = "upstream_protocol_error", BAD_GATEWAY;
+    /// The upstream answered with a redirect.
+    UpstreamRedirect = "upstream_redirect", BAD_GATEWAY;
+    /// The deadline passed before the upstream answered.
+    UpstreamTimeout = "upstream_timeout", GATEWAY_TIMEOUT;
+    /// No connection to the upstream.
+    UpstreamUnreachable = "upstream_unreachable", BAD_GATEWAY;
+    /// The upstream's certificate was not accepted.
+    UpstreamUntrusted = "upstream_untrusted", BAD_GATEWAY;
+    /// Another JSON type at the top than the operation takes.
+    WrongShape = "wrong_shape", BAD_REQUEST;
+}
+
+impl Code {
+    /// Whether policy had allowed the request before this went wrong.
+    pub const fn follows_permission(self) -> bool {
+        matches!(
+            self,
+            Self::CredentialEchoed
+                | Self::UpstreamCredentialRefused
+                | Self::UpstreamProtocolError
+                | Self::UpstreamRedirect
+                | Self::UpstreamTimeout
+                | Self::UpstreamUnreachable
+                | Self::UpstreamUntrusted
+        )
+    }
+}
+
+/// A reason to refuse a request, or to answer it with a failure of the upstream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Denial {
+    /// More than one credential.
+    AmbiguousCredentials,
+    /// The audit log has no room, or its output fails.
+    AuditUnavailable,
+    /// A batch with more items than this.
+    BatchTooLarge {
+        /// `limits.batch_items`
+        limit: usize,
+    },
+    /// The body did not arrive in time.
+    BodyTimeout,
+    /// A body of more bytes than this.
+    BodyTooLarge {
+        /// `limits.body` or `limits.batch_body`, in bytes
+        limit: u64,
+    },
+    /// The upstream's answer held the credential.
+    CredentialEchoed,
+    /// A key that stands twice in one object.
+    DuplicateKey {
+        /// The key, unescaped and shortened.
+        key: String,
+    },
+    /// Fields outside the rules, or outside the caller's grants.
+    Fields(Faults),
+    /// Header fields of more bytes than this.
+    HeadersTooLarge {
+        /// `limits.headers`, in bytes
+        limit: usize,
+    },
+    /// A token outside the grammar of tokens.
+    InvalidToken,
+    /// `Via` already names a metafield-gateway.
+    LoopDetected,
+    /// Not the JSON of RFC 8259.
+    MalformedJson {
+        /// What is wrong, without the body's content.
+        reason: Cow<'static, str>,
+        /// Line of the fault, from 1; 0 where it has no place.
+        line: usize,
+        /// Column of the fault, from 1.
+        column: usize,
+    },
+    /// A query that cannot be decoded or contradicts the path.
+    MalformedQuery {
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// Framing or target that is not to be trusted.
+    MalformedRequest {
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// A known path with another method.
+    MethodNotAllowed {
+        /// The value of `Allow`.
+        allow: &'static str,
+    },
+    /// No token.
+    MissingToken,
+    /// A namespace-limited caller whose request does not show that it keeps to its namespaces.
+    NamespaceUnproven {
+        /// What the caller can do about it.
+        remedy: &'static str,
+    },
+    /// An operation outside the caller's grant.
+    OperationDenied,
+    /// No room for more work.
+    Overloaded {
+        /// Which bound was met.
+        bound: &'static str,
+    },
+    /// The scope is missing.
+    ScopeDenied {
+        /// The scope that would open the operation.
+        needs: &'static str,
+    },
+    /// A store outside the caller's grant.
+    StoreDenied,
+    /// A target of more bytes than this.
+    TargetTooLong {
+        /// `limits.target`, in bytes
+        limit: usize,
+    },
+    /// A query key outside the operation's list.
+    UnknownQueryKey {
+        /// The key, decoded and shortened.
+        key: String,
+    },
+    /// Not a route.
+    UnknownRoute,
+    /// A store that is not configured.
+    UnknownStore,
+    /// A token of nobody.
+    UnknownToken,
+    /// A body with a `Content-Encoding`.
+    UnsupportedContentEncoding,
+    /// A body that is not declared as `application/json`.
+    UnsupportedMediaType,
+    /// The upstream answered 401 to the gateway's own credential.
+    UpstreamCredentialRefused,
+    /// The upstream broke the protocol or the connection.
+    UpstreamProtocolError {
+        /// What happened, for the operator.
+        cause: String,
+    },
+    /// The upstream answered with a redirect.
+    UpstreamRedirect {
+        /// Its status.
+        status: u16,
+    },
+    /// The deadline passed.
+    UpstreamTimeout,
+    /// No connection could be made.
+    UpstreamUnreachable {
+        /// What happened, for the operator.
+        cause: String,
+    },
+    /// The certificate was not accepted.
+    UpstreamUntrusted {
+        /// What happened, for the operator.
+        cause: String,
+    },
+    /// Another JSON type at the top.
+    WrongShape {
+        /// What the operation takes.
+        expected: &'static str,
+    },
+}
+
+impl Denial {
+    /// The stable word of this refusal.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::AmbiguousCredentials => Code::AmbiguousCredentials,
+            Self::AuditUnavailable => Code::AuditUnavailable,
+            Self::BatchTooLarge { .. } => Code::BatchTooLarge,
+            Self::BodyTimeout => Code::BodyTimeout,
+            Self::BodyTooLarge { .. } => Code::BodyTooLarge,
+            Self::CredentialEchoed => Code::CredentialEchoed,
+            Self::DuplicateKey { .. } => Code::DuplicateKey,
+            Self::Fields(faults) => faults.code(),
+            Self::HeadersTooLarge { .. } => Code::HeadersTooLarge,
+            Self::InvalidToken => Code::InvalidToken,
+            Self::LoopDetected => Code::LoopDetected,
+            Self::MalformedJson { .. } => Code::MalformedJson,
+            Self::MalformedQuery { .. } => Code::MalformedQuery,
+            Self::MalformedRequest { .. } => Code::MalformedRequest,
+            Self::MethodNotAllowed { .. } => Code::MethodNotAllowed,
+            Self::MissingToken => Code::MissingToken,
+            Self::NamespaceUnproven { .. } => Code::NamespaceDenied,
+            Self::OperationDenied => Code::OperationDenied,
+            Self::Overloaded { .. } => Code::Overloaded,
+            Self::ScopeDenied { .. } => Code::ScopeDenied,
+            Self::StoreDenied => Code::StoreDenied,
+            Self::TargetTooLong { .. } => Code::TargetTooLong,
+            Self::UnknownQueryKey { .. } => Code::UnknownQueryKey,
+            Self::UnknownRoute => Code::UnknownRoute,
+            Self::UnknownStore => Code::UnknownStore,
+            Self::UnknownToken => Code::UnknownToken,
+            Self::UnsupportedContentEncoding => Code::UnsupportedContentEncoding,
+            Self::UnsupportedMediaType => Code::UnsupportedMediaType,
+            Self::UpstreamCredentialRefused => Code::UpstreamCredentialRefused,
+            Self::UpstreamProtocolError { .. } => Code::UpstreamProtocolError,
+            Self::UpstreamRedirect { .. } => Code::UpstreamRedirect,
+            Self::UpstreamTimeout => Code::UpstreamTimeout,
+            Self::UpstreamUnreachable { .. } => Code::UpstreamUnreachable,
+            Self::UpstreamUntrusted { .. } => Code::UpstreamUntrusted,
+            Self::WrongShape { .. } => Code::WrongShape,
+        }
+    }
+
+    /// The text for the caller: what is wrong and what to do about it.
+    pub fn detail(&self) -> Cow<'static, str> {
+        match self {
+            Self::AmbiguousCredentials => "send exactly one token, in `X-Auth-Token` or in `Authorization: Bearer`, not both and not twice".into(),
+            Self::AuditUnavailable => "the gateway cannot record this request now, so it does not forward it; try again".into(),
+            Self::BatchTooLarge { limit } => format!("a batch may have at most {limit} items; send several").into(),
+            Self::BodyTimeout => "the request body did not arrive in time".into(),
+            Self::BodyTooLarge { limit } => format!("the request body may have at most {limit} bytes").into(),
+            Self::CredentialEchoed => "the upstream's answer was withheld, because it held a secret of the gateway".into(),
+            Self::DuplicateKey { key } => format!("the key `{key}` stands twice in one JSON object").into(),
+            Self::Fields(faults) => faults.detail().into(),
+            Self::HeadersTooLarge { limit } => format!("the header fields may have at most {limit} bytes in all").into(),
+            Self::InvalidToken => "a token is 16 to 8192 visible ASCII characters".into(),
+            Self::LoopDetected => "the request has already been through a metafield-gateway; point the gateway's `upstream.url` at BigCommerce".into(),
+            Self::MalformedJson { reason, line: 0, .. } => format!("the body is not acceptable JSON: {reason}").into(),
+            Self::MalformedJson { reason, line, column } => format!("the body is not acceptable JSON: {reason} at line {line} column {column}").into(),
+            Self::MalformedQuery { reason } | Self::MalformedRequest { reason } => (*reason).into(),
+            Self::MethodNotAllowed { allow } => format!("this path takes {allow}").into(),
+            Self::MissingToken => "send the caller's token in `X-Auth-Token` or in `Authorization: Bearer`".into(),
+            Self::NamespaceUnproven { remedy } => (*remedy).into(),
+            Self::OperationDenied => "the caller is not granted this operation".into(),
+            Self::Overloaded { bound } => format!("the gateway is busy ({bound}); try again").into(),
+            Self::ScopeDenied { needs } => format!("the caller lacks the scope `{needs}`").into(),
+            Self::StoreDenied => "the caller is not granted this store".into(),
+            Self::TargetTooLong { limit } => format!("the request target may have at most {limit} bytes").into(),
+            Self::UnknownQueryKey { key } => format!("the query key `{key}` is not one that this operation takes").into(),
+            Self::UnknownRoute => "this path is not one that the gateway serves".into(),
+            Self::UnknownStore => "this store is not one that the gateway serves".into(),
+            Self::UnknownToken => "the token belongs to no caller of this gateway".into(),
+            Self::UnsupportedContentEncoding => "the body must be sent without a `Content-Encoding`".into(),
+            Self::UnsupportedMediaType => "the body must be sent once as `Content-Type: application/json`, in UTF-8".into(),
+            Self::UpstreamCredentialRefused => "BigCommerce refused the gateway's own credential; the caller's token is not at fault".into(),
+            Self::UpstreamProtocolError { .. } => "BigCommerce's answer could not be read; the outcome of a write is unknown".into(),
+            Self::UpstreamRedirect { .. } => "BigCommerce answered with a redirect, which the gateway does not follow".into(),
+            Self::UpstreamTimeout => "BigCommerce did not answer in time; the outcome of a write is unknown".into(),
+            Self::UpstreamUnreachable { .. } => "BigCommerce could not be reached; nothing was sent".into(),
+            Self::UpstreamUntrusted { .. } => "BigCommerce's certificate was not accepted; nothing was sent".into(),
+            Self::WrongShape { expected } => format!("the body must be {expected}").into(),
+        }
+    }
+
+    /// What the operator should know; `None` where the fault is the caller's alone.
+    pub fn operator_text(&self) -> Option<Cow<'static, str>> {
+        match self {
+            Self::CredentialEchoed => Some("the upstream's answer held the credential and was withheld".into()),
+            Self::LoopDetected => Some("a request came back through this gateway: `upstream.url` leads to a metafield-gateway".into()),
+            Self::UpstreamCredentialRefused => Some("the upstream answered 401 to the store's credential: replace it".into()),
+            Self::UpstreamProtocolError { cause } => Some(format!("the upstream's answer could not be read: {cause}").into()),
+            Self::UpstreamRedirect { status } => Some(format!("the upstream answered {status}, a redirect: check `upstream.url`").into()),
+            Self::UpstreamUnreachable { cause } => Some(format!("the upstream could not be reached: {cause}").into()),
+            Self::UpstreamUntrusted { cause } => Some(format!("the upstream's certificate was not accepted: {cause}").into()),
+            Self::AmbiguousCredentials | Self::AuditUnavailable | Self::BatchTooLarge { .. } | Self::BodyTimeout
+            | Self::BodyTooLarge { .. } | Self::DuplicateKey { .. } | Self::Fields(_) | Self::HeadersTooLarge { .. }
+            | Self::InvalidToken | Self::MalformedJson { .. } | Self::MalformedQuery { .. } | Self::MalformedRequest { .. }
+            | Self::MethodNotAllowed { .. } | Self::MissingToken | Self::NamespaceUnproven { .. } | Self::OperationDenied
+            | Self::Overloaded { .. } | Self::ScopeDenied { .. } | Self::StoreDenied | Self::TargetTooLong { .. }
+            | Self::UnknownQueryKey { .. } | Self::UnknownRoute | Self::UnknownStore | Self::UnknownToken
+            | Self::UnsupportedContentEncoding | Self::UnsupportedMediaType | Self::UpstreamTimeout | Self::WrongShape { .. } => None,
+        }
+    }
+
+    /// The problem document of this refusal (RFC 9457, and BigCommerce's v3 error shape).
+    pub fn to_json(&self) -> Vec<u8> {
+        let code = self.code();
+        let mut out = Vec::with_capacity(256);
+        out.extend_from_slice(b"{\"status\":");
+        out.extend_from_slice(code.status().as_str().as_bytes());
+        out.extend_from_slice(b",\"title\":");
+        push_text(
+            &mut out,
+            code.status().canonical_reason().unwrap_or("Error"),
+        );
+        out.extend_from_slice(b",\"type\":\"urn:metafield-gateway:");
+        out.extend_from_slice(code.as_str().as_bytes());
+        out.extend_from_slice(b"\",\"detail\":");
+        push_text(&mut out, &self.detail());
+        out.extend_from_slice(b",\"errors\":{");
+        if let Self::Fields(faults) = self {
+            faults.push_json(&mut out);
+        }
+        out.extend_from_slice(b"},\"code\":\"");
+        out.extend_from_slice(code.as_str().as_bytes());
+        out.extend_from_slice(b"\"}");
+        out
+    }
+}
+
+/// Where in a body a fault is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// The body as a whole.
+    Body,
+    /// A field of the one object.
+    Field(Cow<'static, str>),
+    /// An item of a batch, by its index from 0, or a field of it.
+    Item(usize, Option<Cow<'static, str>>),
+}
+
+/// One thing wrong with a body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// Where.
+    pub place: Place,
+    /// Which kind.
+    pub code: Code,
+    /// What to do about it.
+    pub reason: Cow<'static, str>,
+}
+
+/// All that is wrong with a body, in its order; the first decides the code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Faults(Vec<Fault>);
+
+impl Faults {
+    /// The faults found, or `None` where there are none.
+    pub fn found(list: Vec<Fault>) -> Option<Self> {
+        if list.is_empty() {
+            None
+        } else {
+            Some(Self(list))
+        }
+    }
+
+    /// Every fault, in the body's order.
+    pub fn iter(&self) -> impl Iterator<Item = &Fault> {
+        self.0.iter()
+    }
+
+    fn code(&self) -> Code {
+        self.0
+            .first()
+            .map_or(Code::InvalidField, |fault| fault.code)
+    }
+
+    fn detail(&self) -> &'static str {
+        match self.code() {
+            Code::PermissionSetDenied => "the caller is not granted this permission set",
+            Code::NamespaceDenied => "the caller is not granted this namespace",
+            _ => "the body has fields that are not acceptable",
+        }
+    }
+
+    /// The members of `errors`: a field, or an item's index, to its reasons.
+    fn push_json(&self, out: &mut Vec<u8>) {
+        let mut rest = self.0.as_slice();
+        while let Some(first) = rest.first() {
+            let same = rest
+                .iter()
+                .take_while(|fault| fault.key() == first.key())
+                .count();
+            let (group, later) = rest.split_at(same);
+            if rest.len() != self.0.len() {
+                out.push(b',');
+            }
+            push_text(out, &first.key());
+            out.push(b':');
+            let reasons: Vec<_> = group.iter().map(Fault::to_string).collect();
+            push_text(out, &reasons.join("; "));
+            rest = later;
+        }
+    }
+}
+
+impl Fault {
+    fn key(&self) -> Cow<'_, str> {
+        match &self.place {
+            Place::Body => "body".into(),
+            Place::Field(name) => name.as_ref().into(),
+            Place::Item(index, _) => index.to_string().into(),
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Place::Item(_, Some(field)) = &self.place {
+            write!(f, "{field}: ")?;
+        }
+        f.write_str(&self.reason)
+    }
+}
+
+/// Appends a JSON string.
+fn push_text(out: &mut Vec<u8>, text: &str) {
+    // Writing to a vector cannot fail, and a string is always representable.
+    if serde_json::to_writer(&mut *out, text).is_err() {
+        out.extend_from_slice(b"\"\"");
+    }
+}
+
+/// A piece of a caller's text that is short enough to be repeated in an answer.
+pub fn shortened(text: &str) -> String {
+    const SHOWN: usize = 64;
+    let mut shown: String = text.chars().take(SHOWN).collect();
+    if shown.len() < text.len() {
+        shown.push('…');
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_stand_at_their_discriminants() {
+        for (index, code) in Code::ALL.iter().enumerate() {
+            assert_eq!(*code as usize, index);
+        }
+    }
+
+    #[test]
+    fn a_plain_refusal_is_a_problem_document() {
+        let body = String::from_utf8(Denial::UnknownToken.to_json()).expect("UTF-8");
+        assert_eq!(
+            body,
+            r#"{"status":401,"title":"Unauthorized","type":"urn:metafield-gateway:unknown_token","detail":"the token belongs to no caller of this gateway","errors":{},"code":"unknown_token"}"#
+        );
+    }
+
+    #[test]
+    fn faults_are_grouped_by_item_and_escaped() {
+        let fault = |place, code, reason: &'static str| Fault {
+            place,
+            code,
+            reason: reason.into(),
+        };
+        let faults = Faults::found(vec![
+            fault(
+                Place::Item(1, Some("key".into())),
+                Code::MissingField,
+                "is required",
+            ),
+            fault(
+                Place::Item(1, Some("a\"b".into())),
+                Code::UnknownField,
+                "is unknown",
+            ),
+            fault(
+                Place::Item(7, None),
+                Code::InvalidField,
+                "must be an object",
+            ),
+        ]);
+        let body = Denial::Fields(faults.expect("faults")).to_json();
+        let text = String::from_utf8(body).expect("UTF-8");
+        assert!(
+            text.contains(
+                r#""errors":{"1":"key: is required; a\"b: is unknown","7":"must be an object"}"#
+            ),
+            "{text}"
+        );
+        assert!(text.contains(r#""code":"missing_field""#), "{text}");
+    }
+
+    #[test]
+    fn long_texts_are_shortened_at_a_character() {
+        assert_eq!(shortened("short"), "short");
+        assert_eq!(shortened(&"ä".repeat(70)), format!("{}…", "ä".repeat(64)));
+    }
+}

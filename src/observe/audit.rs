@@ -1,0 +1,344 @@
+//! The audit log's queue and its writer. A place in the bounded queue is taken before anything is
+//! sent upstream, so that a line cannot be lost for want of room; a thread of its own writes, so that
+//! a slow output never holds a request up. While the output fails, lines wait and are written later.
+
+use super::line::Line;
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// How long the writer waits before it tries a failing output again: short enough that a moment's
+/// trouble passes unnoticed, long enough not to spin.
+const RETRY: Duration = Duration::from_millis(200);
+
+/// The most bytes gathered for one write.
+const BATCH: usize = 64 * 1024;
+
+/// What the configuration says of the audit log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditSettings {
+    /// Where lines go.
+    pub output: Output,
+    /// What happens to requests while they cannot be recorded.
+    pub on_failure: OnFailure,
+    /// How many lines may wait for the writer.
+    pub queue: usize,
+}
+
+/// Where audit lines go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// Nowhere.
+    Off,
+    /// The standard output.
+    Stdout,
+    /// This file, appended to; created with mode 0640.
+    File(PathBuf),
+}
+
+/// What happens to requests while they cannot be recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnFailure {
+    /// They are refused with 503.
+    Refuse,
+    /// They go on unrecorded, and are counted.
+    Continue,
+}
+
+/// The log as the workers see it.
+#[derive(Debug, Clone)]
+pub struct Audit {
+    queue: Option<mpsc::Sender<Line>>,
+    on_failure: OnFailure,
+    state: Arc<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    failing: AtomicBool,
+    written: AtomicU64,
+    lost: AtomicU64,
+}
+
+/// A place in the queue.
+#[derive(Debug)]
+pub struct Place(Option<mpsc::OwnedPermit<Line>>);
+
+/// The thread that writes; to be joined at the end with [`Writer::finish`].
+#[derive(Debug)]
+pub struct Writer {
+    done: Option<std::sync::mpsc::Receiver<()>>,
+}
+
+impl Audit {
+    /// Opens the output and starts the writer.
+    pub fn start(settings: &AuditSettings) -> io::Result<(Self, Writer)> {
+        let output: Box<dyn Write + Send> = match &settings.output {
+            Output::Off => {
+                return Ok((Self::new(None, settings.on_failure), Writer { done: None }));
+            }
+            Output::Stdout => Box::new(io::stdout()),
+            Output::File(path) => Box::new(
+                OpenOptions::new()
+                    .append(true)
+                    .create(true)
+                    .mode(0o640)
+                    .open(path)?,
+            ),
+        };
+        Self::start_on(output, settings.on_failure, settings.queue)
+    }
+
+    /// Starts the writer on an output that is open already.
+    pub fn start_on(
+        output: Box<dyn Write + Send>,
+        on_failure: OnFailure,
+        queue: usize,
+    ) -> io::Result<(Self, Writer)> {
+        let (sender, lines) = mpsc::channel(queue);
+        let audit = Self::new(Some(sender), on_failure);
+        let (finished, done) = std::sync::mpsc::channel();
+        let state = Arc::clone(&audit.state);
+        std::thread::Builder::new()
+            .name("audit".to_owned())
+            .spawn(move || {
+                write_lines(lines, output, &state);
+                drop(finished);
+            })?;
+        Ok((audit, Writer { done: Some(done) }))
+    }
+
+    fn new(queue: Option<mpsc::Sender<Line>>, on_failure: OnFailure) -> Self {
+        Self {
+            queue,
+            on_failure,
+            state: Arc::default(),
+        }
+    }
+
+    /// Takes a place for one line; `None` if the request must be refused.
+    pub fn reserve(&self) -> Option<Place> {
+        let Some(queue) = &self.queue else {
+            return Some(Place(None));
+        };
+        let refuse = self.on_failure == OnFailure::Refuse;
+        if refuse && self.is_failing() {
+            return None;
+        }
+        match queue.clone().try_reserve_owned() {
+            Ok(permit) => Some(Place(Some(permit))),
+            Err(_) if refuse => None,
+            Err(_) => Some(Place(None)),
+        }
+    }
+
+    /// Hands a line over, into its place if it has one.
+    pub fn record(&self, place: Option<Place>, line: Line) {
+        let Some(queue) = &self.queue else { return };
+        if let Some(Place(Some(permit))) = place {
+            permit.send(line);
+        } else if queue.try_send(line).is_err() {
+            self.state.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the output fails.
+    pub fn is_failing(&self) -> bool {
+        self.state.failing.load(Ordering::Relaxed)
+    }
+
+    /// How many lines were written since the start.
+    pub fn written(&self) -> u64 {
+        self.state.written.load(Ordering::Relaxed)
+    }
+
+    /// How many lines found no room since the start.
+    pub fn lost(&self) -> u64 {
+        self.state.lost.load(Ordering::Relaxed)
+    }
+}
+
+impl Writer {
+    /// Waits until every line is written, at most `patience`. All [`Audit`]s must have been dropped.
+    /// `false` if lines may be missing.
+    pub fn finish(self, patience: Duration) -> bool {
+        self.done.is_none_or(|done| {
+            done.recv_timeout(patience) == Err(std::sync::mpsc::RecvTimeoutError::Disconnected)
+        })
+    }
+}
+
+fn write_lines(mut lines: mpsc::Receiver<Line>, mut output: Box<dyn Write + Send>, state: &State) {
+    let mut batch = Vec::with_capacity(BATCH);
+    while let Some(line) = lines.blocking_recv() {
+        let mut count = 1;
+        line.push_json(&mut batch);
+        while batch.len() < BATCH
+            && let Ok(line) = lines.try_recv()
+        {
+            line.push_json(&mut batch);
+            count += 1;
+        }
+        write_all(&batch, &mut output, state);
+        state.written.fetch_add(count, Ordering::Relaxed);
+        batch.clear();
+        batch.shrink_to(BATCH);
+    }
+}
+
+/// Writes a batch, for as long as it takes.
+fn write_all(mut batch: &[u8], output: &mut Box<dyn Write + Send>, state: &State) {
+    while !batch.is_empty() {
+        match output
+            .write(batch)
+            .and_then(|count| output.flush().map(|()| count))
+        {
+            Ok(count @ 1..) => {
+                batch = batch.get(count..).unwrap_or_default();
+                if state.failing.swap(false, Ordering::Relaxed) {
+                    tracing::warn!("the audit log can be written again");
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            failure => {
+                if !state.failing.swap(true, Ordering::Relaxed) {
+                    let cause = failure.err().map_or_else(
+                        || "nothing was written".to_owned(),
+                        |error| error.to_string(),
+                    );
+                    tracing::error!(cause, "the audit log cannot be written");
+                }
+                std::thread::sleep(RETRY);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::line::{CorrelationId, Outcome, Peer, Sent};
+    use super::*;
+    use std::sync::mpsc as channel;
+
+    /// An output that shows each write, and succeeds or fails as it is told.
+    struct Scripted {
+        outcomes: channel::Receiver<io::Result<usize>>,
+        seen: channel::Sender<Vec<u8>>,
+    }
+
+    impl Write for Scripted {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let outcome = self
+                .outcomes
+                .recv()
+                .unwrap_or(Ok(usize::MAX))
+                .map(|most| most.min(bytes.len()));
+            if let Ok(count) = outcome {
+                self.seen
+                    .send(bytes[..count].to_vec())
+                    .expect("the test listens");
+            }
+            outcome
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn line() -> Line {
+        Line {
+            time: jiff::Timestamp::UNIX_EPOCH,
+            correlation_id: CorrelationId::from_random([1; 16]),
+            peer: Peer::Unix,
+            caller: None,
+            store: None,
+            verb: None,
+            method: http::Method::GET,
+            customer: None,
+            metafield: None,
+            items: Vec::new(),
+            outcome: Outcome::Answered,
+            sent: Sent::Yes,
+            upstream_status: Some(200),
+            duration: Duration::ZERO,
+            upstream: None,
+        }
+    }
+
+    fn scripted(
+        on_failure: OnFailure,
+        queue: usize,
+    ) -> (
+        Audit,
+        Writer,
+        channel::Sender<io::Result<usize>>,
+        channel::Receiver<Vec<u8>>,
+    ) {
+        let (tell, outcomes) = channel::channel();
+        let (seen, shown) = channel::channel();
+        let (audit, writer) =
+            Audit::start_on(Box::new(Scripted { outcomes, seen }), on_failure, queue)
+                .expect("a thread");
+        (audit, writer, tell, shown)
+    }
+
+    #[test]
+    fn a_line_survives_a_failing_output_and_a_short_write() {
+        let (audit, writer, tell, shown) = scripted(OnFailure::Refuse, 4);
+        let place = audit.reserve();
+        assert!(place.is_some());
+        audit.record(place, line());
+        tell.send(Err(io::Error::other("disk full")))
+            .expect("the writer listens");
+        tell.send(Ok(10)).expect("the writer listens");
+        drop(tell);
+        let mut whole = shown.recv().expect("the first piece");
+        assert_eq!(whole.len(), 10);
+        whole.extend(shown.recv().expect("the rest"));
+        assert!(whole.starts_with(b"{\"time\"") && whole.ends_with(b"}\n"));
+        drop(audit);
+        assert!(writer.finish(Duration::from_secs(30)));
+    }
+
+    #[test]
+    fn a_full_queue_refuses_or_counts() {
+        for (on_failure, place_given) in [(OnFailure::Refuse, false), (OnFailure::Continue, true)] {
+            let (audit, writer, tell, shown) = scripted(on_failure, 1);
+            // The writer takes the first line and stands in its write; the second fills the queue.
+            audit.record(audit.reserve(), line());
+            tell.send(Ok(1)).expect("the writer listens");
+            shown.recv().expect("the writer has the first line");
+            audit.record(audit.reserve(), line());
+            let place = audit.reserve();
+            assert_eq!(place.is_some(), place_given);
+            audit.record(place, line());
+            assert_eq!(audit.lost(), 1);
+            drop(tell);
+            drop(audit);
+            assert!(writer.finish(Duration::from_secs(30)));
+        }
+    }
+
+    #[test]
+    fn a_reserved_place_is_kept() {
+        let (audit, writer, tell, _shown) = scripted(OnFailure::Refuse, 2);
+        let first = audit.reserve();
+        let second = audit.reserve();
+        assert!(first.is_some() && second.is_some());
+        assert!(audit.reserve().is_none());
+        audit.record(first, line());
+        audit.record(second, line());
+        drop(tell);
+        let probe = audit.clone();
+        drop(audit);
+        assert_eq!(probe.lost(), 0);
+        drop(probe);
+        assert!(writer.finish(Duration::from_secs(30)));
+    }
+}

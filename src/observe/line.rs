@@ -1,0 +1,396 @@
+//! The audit line (contract section 8): who asked for what, what was decided and what came of it.
+//! There is no field for a token, a `value`, a `description` or a body, so none can get in.
+
+use crate::denial::Code;
+use crate::policy::Item;
+use crate::policy::vocabulary::{Id, StoreHash, Verb};
+use http::Method;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// The id under which a request is known on both sides of the gateway: a UUID (RFC 9562).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CorrelationId([u8; Self::LENGTH]);
+
+impl CorrelationId {
+    const LENGTH: usize = 36;
+
+    /// The caller's own, if it is a UUID.
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        let text: [u8; Self::LENGTH] = text.try_into().ok()?;
+        let formed = text.iter().enumerate().all(|(index, byte)| match index {
+            8 | 13 | 18 | 23 => *byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        });
+        formed.then_some(Self(text))
+    }
+
+    /// A version 4 UUID from random bytes.
+    pub fn from_random(mut bytes: [u8; 16]) -> Self {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let [_, _, _, _, _, _, version, _, variant, ..] = &mut bytes;
+        *version = *version & 0x0f | 0x40;
+        *variant = *variant & 0x3f | 0x80;
+        let mut text = [b'-'; Self::LENGTH];
+        let places = (0..Self::LENGTH).filter(|index| !matches!(index, 8 | 13 | 18 | 23));
+        let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0x0f]);
+        for (place, digit) in places.zip(digits) {
+            if let (Some(place), Some(digit)) =
+                (text.get_mut(place), DIGITS.get(usize::from(digit)))
+            {
+                *place = *digit;
+            }
+        }
+        Self(text)
+    }
+
+    /// The UUID's text.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// Where a request came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peer {
+    /// A TCP connection.
+    Tcp(SocketAddr),
+    /// A Unix socket.
+    Unix,
+}
+
+/// How a request ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// BigCommerce's own answer was passed on.
+    Answered,
+    /// The gateway answered itself.
+    Refused(Code),
+    /// The client went away before there was an answer, or before its end.
+    ClientGone {
+        /// Whether policy had allowed the request by then.
+        allowed: bool,
+    },
+    /// The upstream broke off in the middle of an answer that was already being passed on.
+    AnswerCut(Code),
+}
+
+impl Outcome {
+    /// Whether policy allowed the request.
+    pub const fn allowed(self) -> bool {
+        match self {
+            Self::Answered | Self::AnswerCut(_) => true,
+            Self::Refused(code) => code.follows_permission(),
+            Self::ClientGone { allowed } => allowed,
+        }
+    }
+
+    /// The line's `code`.
+    pub const fn code(self) -> Option<&'static str> {
+        match self {
+            Self::Answered => None,
+            Self::Refused(code) | Self::AnswerCut(code) => Some(code.as_str()),
+            Self::ClientGone { .. } => Some("client_gone"),
+        }
+    }
+}
+
+/// Whether the request reached the upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sent {
+    /// Not a byte of it left.
+    No,
+    /// The upstream answered it.
+    Yes,
+    /// Some of it left, and no answer came.
+    Unknown,
+}
+
+/// One decision.
+#[derive(Debug, Clone)]
+pub struct Line {
+    /// When the request's head had arrived.
+    pub time: jiff::Timestamp,
+    /// The id in `X-Correlation-Id`.
+    pub correlation_id: CorrelationId,
+    /// Where the request came from.
+    pub peer: Peer,
+    /// The caller's name, once known.
+    pub caller: Option<std::sync::Arc<crate::identity::Caller>>,
+    /// The store in the path, once known.
+    pub store: Option<StoreHash>,
+    /// The operation, once known.
+    pub verb: Option<Verb>,
+    /// The request's method.
+    pub method: Method,
+    /// The customer in the path.
+    pub customer: Option<Id>,
+    /// The metafield in the path.
+    pub metafield: Option<Id>,
+    /// What the body says.
+    pub items: Vec<Item>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Whether it reached the upstream.
+    pub sent: Sent,
+    /// The upstream's status.
+    pub upstream_status: Option<u16>,
+    /// From the head's arrival to the outcome.
+    pub duration: Duration,
+    /// From the first try to send to the head of the upstream's answer.
+    pub upstream: Option<Duration>,
+}
+
+impl Line {
+    /// Appends the line, with its line break, as one JSON object.
+    pub fn push_json(&self, out: &mut Vec<u8>) {
+        let mut object = Object { out };
+        object.display("time", format_args!("{:.6}", self.time));
+        object.text(
+            "correlation_id",
+            std::str::from_utf8(self.correlation_id.as_bytes()).ok(),
+        );
+        match self.peer {
+            Peer::Tcp(address) => object.display("peer", format_args!("{address}")),
+            Peer::Unix => object.text("peer", Some("unix")),
+        }
+        object.text(
+            "caller",
+            self.caller.as_ref().map(|caller| caller.name.as_str()),
+        );
+        object.text("store", self.store.as_ref().map(StoreHash::as_str));
+        object.text("operation", self.verb.map(Verb::as_str));
+        object.text("method", Some(self.method.as_str()));
+        object.number("customer_id", self.customer.map(Id::get));
+        if self.verb.is_some_and(Verb::is_batch) {
+            self.push_batch(&mut object);
+        } else {
+            self.push_single(&mut object);
+        }
+        object.text(
+            "decision",
+            Some(if self.outcome.allowed() {
+                "allowed"
+            } else {
+                "denied"
+            }),
+        );
+        object.text("code", self.outcome.code());
+        object.text("sent", Some(self.sent.as_str()));
+        object.number("upstream_status", self.upstream_status.map(u64::from));
+        object.number("duration_us", Some(microseconds(self.duration)));
+        object.number("upstream_us", self.upstream.map(microseconds));
+        out.extend_from_slice(b"}\n");
+    }
+
+    fn push_single(&self, object: &mut Object<'_>) {
+        let item = self.items.first();
+        object.number("metafield_id", self.metafield.map(Id::get));
+        object.text(
+            "namespace",
+            item.and_then(|item| item.namespace.as_ref())
+                .map(AsRef::as_ref),
+        );
+        object.text(
+            "key",
+            item.and_then(|item| item.key.as_ref()).map(AsRef::as_ref),
+        );
+        object.text(
+            "permission_set",
+            item.and_then(|item| item.permission_set)
+                .map(|set| set.as_str()),
+        );
+    }
+
+    fn push_batch(&self, object: &mut Object<'_>) {
+        let items = self.items.iter();
+        object.number("items", Some(self.items.len() as u64));
+        object.array(
+            "metafield_ids",
+            items
+                .clone()
+                .map(|item| Member::Number(item.id.map(Id::get))),
+        );
+        object.array(
+            "namespaces",
+            items
+                .clone()
+                .map(|item| Member::Text(item.namespace.as_ref().map(AsRef::as_ref))),
+        );
+        object.array(
+            "keys",
+            items
+                .clone()
+                .map(|item| Member::Text(item.key.as_ref().map(AsRef::as_ref))),
+        );
+        object.array(
+            "permission_sets",
+            items.map(|item| Member::Text(item.permission_set.map(|set| set.as_str()))),
+        );
+    }
+}
+
+impl Sent {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::No => "no",
+            Self::Yes => "yes",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+fn microseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+enum Member<'a> {
+    Text(Option<&'a str>),
+    Number(Option<u64>),
+}
+
+/// Writes the members of one object. A value that is not known is `null`, so that every line has the
+/// same members.
+struct Object<'a> {
+    out: &'a mut Vec<u8>,
+}
+
+impl Object<'_> {
+    fn name(&mut self, name: &str) {
+        self.out
+            .extend_from_slice(if name == "time" { b"{\"" } else { b",\"" });
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(b"\":");
+    }
+
+    fn value(&mut self, value: &Member<'_>) {
+        match value {
+            // Writing to a vector cannot fail, and a string is always representable.
+            Member::Text(Some(text)) => drop(serde_json::to_writer(&mut *self.out, text)),
+            Member::Number(Some(number)) => {
+                self.out
+                    .extend_from_slice(itoa::Buffer::new().format(*number).as_bytes());
+            }
+            Member::Text(None) | Member::Number(None) => self.out.extend_from_slice(b"null"),
+        }
+    }
+
+    fn text(&mut self, name: &str, text: Option<&str>) {
+        self.name(name);
+        self.value(&Member::Text(text));
+    }
+
+    fn number(&mut self, name: &str, number: Option<u64>) {
+        self.name(name);
+        self.value(&Member::Number(number));
+    }
+
+    /// For texts that need no escaping.
+    fn display(&mut self, name: &str, text: std::fmt::Arguments<'_>) {
+        self.name(name);
+        drop(write!(self.out, "\"{text}\""));
+    }
+
+    fn array<'m>(&mut self, name: &str, members: impl Iterator<Item = Member<'m>>) {
+        self.name(name);
+        self.out.push(b'[');
+        for (index, member) in members.enumerate() {
+            if index > 0 {
+                self.out.push(b',');
+            }
+            self.value(&member);
+        }
+        self.out.push(b']');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line() -> Line {
+        Line {
+            time: jiff::Timestamp::UNIX_EPOCH,
+            correlation_id: CorrelationId::from_random([0xff; 16]),
+            peer: Peer::Tcp(SocketAddr::from(([127, 0, 0, 1], 4711))),
+            caller: None,
+            store: StoreHash::parse("abc"),
+            verb: Some(Verb::UpdateBatch),
+            method: Method::PUT,
+            customer: None,
+            metafield: None,
+            items: vec![
+                Item {
+                    id: Id::new(7),
+                    ..Item::default()
+                },
+                Item {
+                    permission_set: crate::policy::vocabulary::PermissionSet::from_name("read"),
+                    ..Item::default()
+                },
+            ],
+            outcome: Outcome::Refused(Code::OperationDenied),
+            sent: Sent::No,
+            upstream_status: None,
+            duration: Duration::from_micros(1500),
+            upstream: None,
+        }
+    }
+
+    fn json(line: &Line) -> String {
+        let mut out = Vec::new();
+        line.push_json(&mut out);
+        String::from_utf8(out).expect("UTF-8")
+    }
+
+    #[test]
+    fn a_batch_line_has_arrays() {
+        assert_eq!(
+            json(&line()),
+            concat!(
+                r#"{"time":"1970-01-01T00:00:00.000000Z","correlation_id":"ffffffff-ffff-4fff-bfff-ffffffffffff","#,
+                r#""peer":"127.0.0.1:4711","caller":null,"store":"abc","operation":"update_batch","method":"PUT","#,
+                r#""customer_id":null,"items":2,"metafield_ids":[7,null],"namespaces":[null,null],"keys":[null,null],"#,
+                r#""permission_sets":[null,"read"],"decision":"denied","code":"operation_denied","sent":"no","#,
+                r#""upstream_status":null,"duration_us":1500,"upstream_us":null}"#,
+                "\n"
+            )
+        );
+    }
+
+    #[test]
+    fn a_single_line_has_scalars_and_escapes_what_the_client_chose() {
+        let single = Line {
+            verb: None,
+            items: Vec::new(),
+            method: Method::from_bytes(b"G`T").expect("a token"),
+            outcome: Outcome::Answered,
+            ..line()
+        };
+        let text = json(&single);
+        assert!(text.contains(r#""operation":null,"method":"G`T","customer_id":null,"metafield_id":null,"namespace":null,"key":null,"permission_set":null,"decision":"allowed","code":null"#), "{text}");
+    }
+
+    #[test]
+    fn correlation_ids_are_uuids() {
+        let good = b"6ba7b810-9dad-11d1-80b4-00C04fd430c8";
+        assert_eq!(
+            CorrelationId::parse(good).map(|id| id.as_bytes().to_vec()),
+            Some(good.to_vec())
+        );
+        for bad in [
+            "",
+            "6ba7b810",
+            "6ba7b8109dad11d180b400c04fd430c8",
+            "6ba7b810-9dad-11d1-80b4-00c04fd430cg",
+            "6ba7b810-9dad-11d1-80b4_00c04fd430c8",
+            "6ba7b810-9dad-11d1-80b4-00c04fd430c8 ",
+        ] {
+            assert_eq!(CorrelationId::parse(bad.as_bytes()), None, "{bad}");
+        }
+        let fresh = CorrelationId::from_random([0; 16]);
+        assert_eq!(fresh.as_bytes(), b"00000000-0000-4000-8000-000000000000");
+        assert!(CorrelationId::parse(fresh.as_bytes()).is_some());
+    }
+}

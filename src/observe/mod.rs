@@ -1,0 +1,9 @@
+//! What is recorded: one audit line a decision, and counters.
+
+mod audit;
+mod line;
+mod metrics;
+
+pub use audit::{Audit, AuditSettings, OnFailure, Output, Place, Writer};
+pub use line::{CorrelationId, Line, Outcome, Peer, Sent};
+pub use metrics::{BareClose, Exposition, WorkerMetrics};

@@ -1,0 +1,64 @@
+//! The real `X-Auth-Token` of a store. Only someone who holds an [`Allowed`] can put it into a
+//! request, and it can be put nowhere else.
+
+use super::decide::Allowed;
+use crate::secret::{Secret, SecretError};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+/// BigCommerce's credential header, and the callers' too.
+pub const X_AUTH_TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
+
+/// A store's credential. No `Debug`, `Display` or `Clone`; its memory is wiped when the last request
+/// that carries it is gone.
+#[expect(
+    missing_debug_implementations,
+    reason = "a credential must not be printable"
+)]
+pub struct Credential(HeaderValue);
+
+impl Credential {
+    /// A credential that is ready to be sent, marked sensitive so that neither logs nor HPACK's table
+    /// (RFC 7541 section 7.1.3) take it up.
+    pub fn new(secret: Secret) -> Result<Self, SecretError> {
+        let shared = Bytes::from_owner(secret.into_inner());
+        let mut value =
+            HeaderValue::from_maybe_shared(shared).map_err(|_| SecretError::NotVisibleAscii)?;
+        value.set_sensitive(true);
+        Ok(Self(value))
+    }
+
+    /// How many bytes the credential has: the overlap a reader of pieces must keep.
+    pub fn length(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether the credential stands in these bytes.
+    pub fn occurs_in(&self, bytes: &[u8]) -> bool {
+        memchr::memmem::find(bytes, self.0.as_bytes()).is_some()
+    }
+}
+
+impl Allowed {
+    /// Puts the credential into the upstream request, in place of whatever stood there.
+    pub fn inject(&self, credential: &Credential, headers: &mut HeaderMap) {
+        headers.insert(X_AUTH_TOKEN, credential.0.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_credential_is_found_where_it_stands() {
+        let credential = Secret::new(b"s3cr3t-credential".to_vec())
+            .and_then(Credential::new)
+            .ok()
+            .expect("credential");
+        assert!(credential.occurs_in(b"{\"x\":\"s3cr3t-credential\"}"));
+        assert!(!credential.occurs_in(b"{\"x\":\"s3cr3t\"}"));
+        assert!(!credential.occurs_in(b""));
+        assert_eq!(credential.length(), 17);
+    }
+}

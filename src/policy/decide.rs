@@ -1,0 +1,99 @@
+//! The decision, in three steps that can only be taken in their order: [`permit`] judges the head by
+//! the caller's scopes and grants, [`Permitted::query`] the query, [`Queried::body`] the body. The
+//! last gives an [`Allowed`], which nothing else can make, and which owns the very bytes that were
+//! judged.
+
+use super::grants::Grants;
+use super::metafield::{self, Item, Rules};
+use super::query::{self, Query};
+use super::route::Operation;
+use crate::denial::Denial;
+use bytes::Bytes;
+
+/// An operation that the caller's scopes and grants open, as far as the head tells.
+#[derive(Debug)]
+pub struct Permitted<'a> {
+    operation: Operation,
+    grants: &'a Grants,
+}
+
+/// A permitted operation whose query was judged.
+#[derive(Debug)]
+pub struct Queried<'a> {
+    permitted: Permitted<'a>,
+    query: Query,
+}
+
+/// Proof that a request was judged and allowed.
+#[derive(Debug)]
+pub struct Allowed {
+    operation: Operation,
+    query: Query,
+    body: Bytes,
+}
+
+/// Judges the head: scope, store, operation.
+pub fn permit(grants: &Grants, operation: Operation) -> Result<Permitted<'_>, Denial> {
+    grants.permit(&operation)?;
+    Ok(Permitted { operation, grants })
+}
+
+impl<'a> Permitted<'a> {
+    /// Judges the query as it was sent.
+    pub fn query(self, raw: Option<&str>) -> Result<Queried<'a>, Denial> {
+        let query = query::judge(&self.operation, raw, &self.grants.namespaces)?;
+        Ok(Queried {
+            permitted: self,
+            query,
+        })
+    }
+}
+
+impl Queried<'_> {
+    /// Judges the whole body: JSON, then fields, then the grants on fields. `items` receives what the
+    /// body says, also where it is refused.
+    pub fn body(
+        self,
+        rules: &Rules,
+        body: Bytes,
+        items: &mut Vec<Item>,
+    ) -> Result<Allowed, Denial> {
+        let Permitted { operation, grants } = self.permitted;
+        if operation.verb.has_body() {
+            metafield::judge(&operation, rules, &body, items)?;
+            grants.permit_items(operation.verb, items)?;
+        } else if !body.is_empty() {
+            return Err(Denial::MalformedRequest {
+                reason: "this operation takes no body",
+            });
+        }
+        Ok(Allowed {
+            operation,
+            query: self.query,
+            body,
+        })
+    }
+}
+
+impl Allowed {
+    /// The operation that was allowed.
+    pub fn operation(&self) -> &Operation {
+        &self.operation
+    }
+
+    /// The bytes that were judged; they are sent as they are.
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// The target in origin form (RFC 9112 section 3.2.1), written anew.
+    pub fn target(&self) -> String {
+        let mut target = String::with_capacity(128);
+        self.operation.push_path(&mut target);
+        if !self.query.as_str().is_empty() {
+            target.push('?');
+            target.push_str(self.query.as_str());
+        }
+        target
+    }
+}

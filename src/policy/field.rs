@@ -1,0 +1,230 @@
+//! The fields of a metafield, each with its rule (contract section 3). Lengths count Unicode scalar
+//! values; ids are integer tokens, never floats.
+
+use super::json::Token;
+use super::metafield::Rules;
+use super::route::Operation;
+use super::vocabulary::{Id, PermissionSet, Verb};
+use crate::denial::Code;
+use std::borrow::Cow;
+
+/// A field that a metafield has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Field {
+    DateCreated,
+    DateModified,
+    Description,
+    Id,
+    Key,
+    Namespace,
+    OwnerClientId,
+    PermissionSet,
+    ResourceId,
+    ResourceType,
+    Value,
+}
+
+impl Field {
+    const ALL: [Self; 11] = [
+        Self::DateCreated,
+        Self::DateModified,
+        Self::Description,
+        Self::Id,
+        Self::Key,
+        Self::Namespace,
+        Self::OwnerClientId,
+        Self::PermissionSet,
+        Self::ResourceId,
+        Self::ResourceType,
+        Self::Value,
+    ];
+
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::DateCreated => "date_created",
+            Self::DateModified => "date_modified",
+            Self::Description => "description",
+            Self::Id => "id",
+            Self::Key => "key",
+            Self::Namespace => "namespace",
+            Self::OwnerClientId => "owner_client_id",
+            Self::PermissionSet => "permission_set",
+            Self::ResourceId => "resource_id",
+            Self::ResourceType => "resource_type",
+            Self::Value => "value",
+        }
+    }
+
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|field| field.as_str() == name)
+    }
+
+    /// The field's place in a set of fields.
+    pub(super) const fn bit(self) -> u16 {
+        1 << self as u16
+    }
+}
+
+/// Whether a key is no field, but a lenient reader could take it for one: equal after folding case
+/// and dropping `_`, `-` and white space.
+pub(super) fn imitates(key: &str) -> bool {
+    Field::from_name(key).is_none() && is_or_imitates(key)
+}
+
+/// Whether a key is a field's name or imitates one.
+pub(super) fn is_or_imitates(key: &str) -> bool {
+    Field::ALL
+        .into_iter()
+        .any(|field| folded(key).eq(folded(field.as_str())))
+}
+
+/// Folds by way of the upper case, since some lower-case letters (`ſ`, `ı`) only meet their ASCII
+/// relative there.
+fn folded(text: &str) -> impl Iterator<Item = char> {
+    text.chars()
+        .filter(|letter| !matches!(letter, '_' | '-') && !letter.is_whitespace())
+        .flat_map(char::to_uppercase)
+        .flat_map(char::to_lowercase)
+}
+
+type Refusal = (Code, Cow<'static, str>);
+
+const NAME_LENGTH: usize = 64;
+const DESCRIPTION_LENGTH: usize = 255;
+/// What an answer contains and an application may send back: dates and a client id.
+const ECHO_LENGTH: usize = 64;
+
+/// Judges a field's value.
+pub(super) fn judge(
+    field: Field,
+    token: &Token<'_>,
+    operation: &Operation,
+    rules: &Rules,
+) -> Result<(), Refusal> {
+    match field {
+        Field::Id if matches!(operation.verb, Verb::Create | Verb::CreateBatch) => Err((
+            Code::InvalidField,
+            "is given by BigCommerce; leave it out of a create".into(),
+        )),
+        Field::Id => equal_id(token, operation.metafield),
+        Field::ResourceId => equal_id(token, operation.customer),
+        Field::PermissionSet => permission_set(token),
+        Field::Namespace | Field::Key => length(token, 1, NAME_LENGTH),
+        Field::Value => length(token, 1, rules.value_length),
+        Field::Description => length(token, 0, DESCRIPTION_LENGTH),
+        Field::ResourceType => match token {
+            Token::Text(text) if text == "customer" => Ok(()),
+            _ => Err((Code::InvalidField, "must be \"customer\"".into())),
+        },
+        Field::DateCreated | Field::DateModified | Field::OwnerClientId => match token {
+            Token::Null => Ok(()),
+            token => length(token, 0, ECHO_LENGTH),
+        },
+    }
+}
+
+fn equal_id(token: &Token<'_>, path: Option<Id>) -> Result<(), Refusal> {
+    let Token::Integer(value) = token else {
+        return Err((
+            Code::InvalidField,
+            "must be an integer, written without quotes, point or exponent".into(),
+        ));
+    };
+    let Some(id) = Id::new(*value) else {
+        return Err((
+            Code::InvalidField,
+            "must be from 1 to 9223372036854775807".into(),
+        ));
+    };
+    match path {
+        Some(expected) if id != expected => {
+            Err((Code::IdMismatch, "is not the id in the path".into()))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn permission_set(token: &Token<'_>) -> Result<(), Refusal> {
+    match token {
+        Token::Text(text) if PermissionSet::from_name(text).is_some() => Ok(()),
+        _ => Err((
+            Code::InvalidPermissionSet,
+            "must be one of app_only, read, write, read_and_sf_access, write_and_sf_access".into(),
+        )),
+    }
+}
+
+fn length(token: &Token<'_>, least: usize, most: usize) -> Result<(), Refusal> {
+    let Token::Text(text) = token else {
+        return Err((Code::InvalidField, "must be a string".into()));
+    };
+    // A text never has more characters than bytes: most texts need no counting.
+    let fits = text.len() >= least && (text.len() <= most || text.chars().count() <= most);
+    if fits {
+        Ok(())
+    } else if least == 0 {
+        Err((
+            Code::InvalidField,
+            format!("must be a string of at most {most} characters").into(),
+        ))
+    } else {
+        Err((
+            Code::InvalidField,
+            format!("must be a string of {least} to {most} characters").into(),
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn imitations_are_found() {
+        for key in [
+            "Permission_Set",
+            "PERMISSION_SET",
+            "permissionSet",
+            "permission-set",
+            "permission set",
+            "permissionset",
+            "_permission__set_",
+            "permiſſion_set",
+            "ID",
+            "Id",
+            "i_d",
+            "ıd",
+            "KEY",
+            "\u{212a}ey",
+            "resourceId",
+            "name space",
+            "Value",
+            "owner\u{a0}client\tid",
+        ] {
+            assert!(imitates(key), "{key}");
+        }
+        for key in ["", "_", "ids", "permission_sets", "valu", "colour", "keys"] {
+            assert!(!imitates(key), "{key}");
+        }
+        for field in Field::ALL {
+            assert!(!imitates(field.as_str()) && is_or_imitates(field.as_str()));
+        }
+    }
+
+    #[test]
+    fn each_field_has_a_bit_of_its_own() {
+        let union = Field::ALL
+            .into_iter()
+            .fold(0_u16, |bits, field| bits | field.bit());
+        assert_eq!(union.count_ones() as usize, Field::ALL.len());
+    }
+
+    #[test]
+    fn lengths_count_characters() {
+        let text = |text: String| length(&Token::Text(text.into()), 1, 64).is_ok();
+        assert!(text("😀".repeat(64)));
+        assert!(!text("😀".repeat(65)));
+        assert!(!text(String::new()));
+        assert!(text("a".to_owned()));
+    }
+}

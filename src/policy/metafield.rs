@@ -1,0 +1,457 @@
+//! The rules of a metafield's fields, single and in batches. All faults of a body are found in one
+//! reading; a batch names every bad item by its index. The values themselves are never kept, only what
+//! the decision and its record need: ids, namespace, key and permission set.
+
+use super::field::{self, Field};
+use super::json::{self, Any, Key, Keys, Source, Token, Walk};
+use super::route::Operation;
+use super::vocabulary::{Id, PermissionSet, Verb};
+use crate::denial::{Code, Denial, Fault, Faults, Place, shortened};
+use bytes::Bytes;
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::fmt;
+
+/// What the configuration says about bodies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rules {
+    /// What happens to fields that metafields do not have.
+    pub unknown_fields: UnknownFields,
+    /// The most items of a batch.
+    pub batch_items: usize,
+    /// The most characters of `value`.
+    pub value_length: usize,
+}
+
+/// What happens to fields that metafields do not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnknownFields {
+    /// The request is refused.
+    Refuse,
+    /// They are sent on, unless a key at any depth imitates a field.
+    Forward,
+}
+
+/// What a body says of one metafield, as far as the decision and its record need it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Item {
+    /// `id`
+    pub id: Option<Id>,
+    /// `permission_set`
+    pub permission_set: Option<PermissionSet>,
+    /// `namespace`
+    pub namespace: Option<Text>,
+    /// `key`
+    pub key: Option<Text>,
+}
+
+/// A text of the body; where it was written without escapes, it shares the body's memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Text(Bytes);
+
+impl Text {
+    fn new(text: &Cow<'_, str>, body: &Bytes) -> Self {
+        match text {
+            // Borrowed texts are always borrowed from this body.
+            Cow::Borrowed(text) => Self(body.slice_ref(text.as_bytes())),
+            Cow::Owned(text) => Self(Bytes::copy_from_slice(text.as_bytes())),
+        }
+    }
+}
+
+impl AsRef<str> for Text {
+    fn as_ref(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+/// The most faults that are named of one metafield: enough to mend it, too few to make the answer a
+/// multiple of the request.
+const FAULTS_NAMED: usize = 8;
+
+/// Judges a body by the rules of its operation. `items` receives what the body says, also where it is
+/// refused, for the record.
+pub(super) fn judge(
+    operation: &Operation,
+    rules: &Rules,
+    body: &Bytes,
+    items: &mut Vec<Item>,
+) -> Result<(), Denial> {
+    let mut judge = Judge {
+        operation,
+        rules,
+        body,
+        items,
+        faults: Vec::new(),
+    };
+    let start = body
+        .iter()
+        .find(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
+    match (operation.verb, start) {
+        (Verb::Create | Verb::Update, Some(b'{')) => judge.one()?,
+        (Verb::CreateBatch | Verb::UpdateBatch, Some(b'[')) => judge.batch()?,
+        (Verb::DeleteBatch, Some(b'[')) => judge.ids()?,
+        (Verb::DeleteBatch, None) => judge.fault_all(
+            "send a non-empty array of ids; without one BigCommerce deletes every metafield",
+        ),
+        _ => judge.other_shape()?,
+    }
+    Faults::found(judge.faults).map_or(Ok(()), |faults| Err(Denial::Fields(faults)))
+}
+
+struct Judge<'a> {
+    operation: &'a Operation,
+    rules: &'a Rules,
+    body: &'a Bytes,
+    items: &'a mut Vec<Item>,
+    faults: Vec<Fault>,
+}
+
+impl Judge<'_> {
+    fn one(&mut self) -> Result<(), Denial> {
+        json::read(self.body, |walk, source| {
+            Metafield {
+                walk,
+                judge: self,
+                index: None,
+            }
+            .deserialize(source)
+        })
+    }
+
+    fn batch(&mut self) -> Result<(), Denial> {
+        json::read(self.body, |walk, source| {
+            Batch { walk, judge: self }.deserialize(source)
+        })?;
+        self.refuse_repeated_ids();
+        Ok(())
+    }
+
+    fn ids(&mut self) -> Result<(), Denial> {
+        json::read(self.body, |walk, source| {
+            Batch { walk, judge: self }.deserialize(source)
+        })?;
+        if self.items.is_empty() {
+            self.fault_all(
+                "must hold at least one id; without one BigCommerce deletes every metafield",
+            );
+        }
+        self.refuse_repeated_ids();
+        Ok(())
+    }
+
+    /// A body of another JSON type; it is read for its syntax first, since that answers first.
+    fn other_shape(&mut self) -> Result<(), Denial> {
+        json::read(self.body, |walk, source: &mut Source<'_>| {
+            Any { walk, depth: 0 }.deserialize(source)
+        })?;
+        let expected = match self.operation.verb {
+            Verb::DeleteBatch => {
+                self.fault_all("must be a non-empty array of ids");
+                return Ok(());
+            }
+            Verb::CreateBatch | Verb::UpdateBatch => "a JSON array of metafields",
+            _ => "one JSON object, the metafield",
+        };
+        Err(Denial::WrongShape { expected })
+    }
+
+    fn refuse_repeated_ids(&mut self) {
+        let mut seen = HashSet::new();
+        let repeated: Vec<usize> = self
+            .items
+            .iter()
+            .enumerate()
+            .filter(|(_, item)| item.id.is_some_and(|id| !seen.insert(id)))
+            .map(|(index, _)| index)
+            .collect();
+        for index in repeated {
+            self.fault(
+                Some(index),
+                Some("id".into()),
+                Code::InvalidField,
+                "stands in an earlier item too",
+            );
+        }
+    }
+
+    fn fault_all(&mut self, reason: &'static str) {
+        self.faults.push(Fault {
+            place: Place::Body,
+            code: Code::InvalidField,
+            reason: reason.into(),
+        });
+    }
+
+    fn fault(
+        &mut self,
+        index: Option<usize>,
+        field: Option<Cow<'static, str>>,
+        code: Code,
+        reason: impl Into<Cow<'static, str>>,
+    ) {
+        let place = match (index, field) {
+            (Some(index), field) => Place::Item(index, field),
+            (None, Some(field)) => Place::Field(field),
+            (None, None) => Place::Body,
+        };
+        let of_item =
+            |fault: &&Fault| matches!(fault.place, Place::Item(at, _) if Some(at) == index);
+        let known = match index {
+            Some(_) => self.faults.iter().rev().take_while(of_item).count(),
+            None => self.faults.len(),
+        };
+        if known < FAULTS_NAMED {
+            self.faults.push(Fault {
+                place,
+                code,
+                reason: reason.into(),
+            });
+        }
+    }
+
+    /// Takes the value of a known field.
+    fn accept(&mut self, index: Option<usize>, item: &mut Item, field: Field, token: &Token<'_>) {
+        if let Err((code, reason)) = field::judge(field, token, self.operation, self.rules) {
+            self.fault(index, Some(field.as_str().into()), code, reason);
+            return;
+        }
+        match (field, token) {
+            (Field::Id, Token::Integer(value)) => item.id = Id::new(*value),
+            (Field::PermissionSet, Token::Text(text)) => {
+                item.permission_set = PermissionSet::from_name(text)
+            }
+            (Field::Namespace, Token::Text(text)) => {
+                item.namespace = Some(Text::new(text, self.body))
+            }
+            (Field::Key, Token::Text(text)) => item.key = Some(Text::new(text, self.body)),
+            _ => {}
+        }
+    }
+
+    fn require_fields(&mut self, index: Option<usize>, seen: u16) {
+        let required: &[Field] = match self.operation.verb {
+            Verb::Create => &[
+                Field::Namespace,
+                Field::Key,
+                Field::Value,
+                Field::PermissionSet,
+            ],
+            Verb::CreateBatch => &[
+                Field::ResourceId,
+                Field::Namespace,
+                Field::Key,
+                Field::Value,
+                Field::PermissionSet,
+            ],
+            Verb::UpdateBatch => &[Field::Id],
+            _ => &[],
+        };
+        for field in required.iter().filter(|field| seen & field.bit() == 0) {
+            self.fault(
+                index,
+                Some(field.as_str().into()),
+                Code::MissingField,
+                "is required",
+            );
+        }
+    }
+}
+
+/// Reads the items of a batch.
+struct Batch<'w, 'j> {
+    walk: &'w mut Walk,
+    judge: &'w mut Judge<'j>,
+}
+
+impl<'de> DeserializeSeed<'de> for Batch<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, source: D) -> Result<(), D::Error> {
+        source.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Batch<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        let limit = self.judge.rules.batch_items;
+        for index in 0.. {
+            let over = index == limit;
+            let seed = Metafield {
+                walk: &mut *self.walk,
+                judge: &mut *self.judge,
+                index: Some(index),
+            };
+            if items.next_element_seed(seed)?.is_none() {
+                break;
+            }
+            if over {
+                return Err(self.walk.stop(Denial::BatchTooLarge { limit }));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads one metafield, or one id of `delete_batch`.
+struct Metafield<'w, 'j> {
+    walk: &'w mut Walk,
+    judge: &'w mut Judge<'j>,
+    index: Option<usize>,
+}
+
+impl Metafield<'_, '_> {
+    fn depth(&self) -> usize {
+        usize::from(self.index.is_some())
+    }
+
+    fn is_id(&self) -> bool {
+        self.judge.operation.verb == Verb::DeleteBatch
+    }
+
+    /// Reads the value of a field that metafields do not have, and says what is wrong with it.
+    fn unknown_member<'de, A: MapAccess<'de>>(
+        &mut self,
+        key: Cow<'de, str>,
+        unknown: &mut Keys<'de>,
+        members: &mut A,
+    ) -> Result<(), A::Error> {
+        let name = shortened(&key);
+        let refused =
+            self.judge.rules.unknown_fields == UnknownFields::Refuse || field::imitates(&key);
+        unknown.insert(key, self.walk)?;
+        self.walk.imitates = Some(field::is_or_imitates);
+        let depth = self.depth() + 1;
+        members.next_value_seed(Any {
+            walk: &mut *self.walk,
+            depth,
+        })?;
+        self.walk.imitates = None;
+        let reason = match self.walk.imitation.take() {
+            _ if refused => Cow::Borrowed("is not a field of a metafield"),
+            Some(inner) => {
+                format!("holds the key `{inner}`, which could be taken for a field").into()
+            }
+            None => return Ok(()),
+        };
+        self.judge
+            .fault(self.index, Some(name.into()), Code::UnknownField, reason);
+        Ok(())
+    }
+
+    /// An item of another JSON type than the batch holds.
+    fn misfit(self) {
+        let expected = if self.is_id() {
+            "must be an integer from 1 to 9223372036854775807"
+        } else {
+            "must be an object"
+        };
+        self.judge
+            .fault(self.index, None, Code::InvalidField, expected);
+        self.judge.items.push(Item::default());
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Metafield<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, source: D) -> Result<(), D::Error> {
+        source.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Metafield<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a metafield")
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        self.misfit();
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        self.misfit();
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<(), E> {
+        match Id::new(value).filter(|_| self.is_id()) {
+            Some(id) => self.judge.items.push(Item {
+                id: Some(id),
+                ..Item::default()
+            }),
+            None => self.misfit(),
+        }
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        self.misfit();
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        self.misfit();
+        Ok(())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        self.misfit();
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<(), A::Error> {
+        let depth = self.depth();
+        Any {
+            walk: &mut *self.walk,
+            depth,
+        }
+        .visit_seq(items)?;
+        self.misfit();
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut members: A) -> Result<(), A::Error> {
+        let depth = self.depth();
+        if self.is_id() {
+            Any {
+                walk: &mut *self.walk,
+                depth,
+            }
+            .visit_map(members)?;
+            self.misfit();
+            return Ok(());
+        }
+        let mut item = Item::default();
+        let mut seen = 0;
+        let mut unknown = Keys::default();
+        while let Some(key) = members.next_key_seed(Key)? {
+            let Some(field) = Field::from_name(&key) else {
+                self.unknown_member(key, &mut unknown, &mut members)?;
+                continue;
+            };
+            if seen & field.bit() != 0 {
+                return Err(self.walk.duplicate(&key));
+            }
+            seen |= field.bit();
+            let token = members.next_value_seed(Any {
+                walk: &mut *self.walk,
+                depth: depth + 1,
+            })?;
+            self.judge.accept(self.index, &mut item, field, &token);
+        }
+        self.judge.require_fields(self.index, seen);
+        self.judge.items.push(item);
+        Ok(())
+    }
+}

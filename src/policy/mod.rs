@@ -1,0 +1,26 @@
+//! What a request may do. Pure: no I/O, no clock, no async; the same input gives the same decision.
+//!
+//! A request's way through this floor: [`Route::parse`] and [`Route::operation`] name what is asked,
+//! [`permit`] judges it by the caller's [`Grants`], [`Permitted::query`] judges the query and
+//! [`Queried::body`] the body. What comes out is an [`Allowed`], the only key to a [`Credential`].
+
+mod credential;
+mod decide;
+mod field;
+mod grants;
+mod json;
+mod metafield;
+mod query;
+mod route;
+pub mod vocabulary;
+
+#[cfg(test)]
+mod tests;
+
+pub use credential::{Credential, X_AUTH_TOKEN};
+pub use decide::{Allowed, Permitted, Queried, permit};
+pub use grants::{Grants, NamespacePattern, Namespaces};
+pub use json::MAX_DEPTH;
+pub use metafield::{Item, Rules, Text, UnknownFields};
+pub use query::{LIST_KEYS, Query};
+pub use route::{Operation, Route};
