@@ -147,7 +147,7 @@ pub enum Denial {
     /// A body of more bytes than this.
     BodyTooLarge {
         /// `limits.body` or `limits.batch_body`, in bytes
-        limit: u64,
+        limit: usize,
     },
     /// The upstream's answer held the credential.
     CredentialEchoed,

@@ -1,1 +1,7 @@
-fn main() {}
+//! The program: arguments to the library, its outcome to the exit code.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    metafield_gateway::cli::run()
+}

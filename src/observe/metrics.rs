@@ -1,7 +1,7 @@
 //! Counters. Each worker owns its own and is their only writer; a scrape sums them. Nothing is looked
 //! up by a label on the request path: a counter's place follows from the enums.
 
-use super::audit::Audit;
+use super::audit::AuditHealth;
 use super::line::Outcome;
 use crate::denial::Code;
 use crate::policy::vocabulary::Verb;
@@ -189,7 +189,7 @@ impl Exposition {
         "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
     /// An exposition of all workers' counters and of the audit log.
-    pub fn new(workers: Vec<Arc<WorkerMetrics>>, audit: Audit) -> Self {
+    pub fn new(workers: Vec<Arc<WorkerMetrics>>, audit: AuditHealth) -> Self {
         let mut registry = Registry::with_prefix("metafield_gateway");
         registry.register_collector(Box::new(Workers { workers, audit }));
         Self { registry }
@@ -198,16 +198,18 @@ impl Exposition {
     /// The counters as they stand now, in the `OpenMetrics` text format.
     pub fn text(&self) -> String {
         let mut out = String::new();
-        // Writing to a string cannot fail.
-        drop(text::encode(&mut out, &self.registry));
-        out
+        match text::encode(&mut out, &self.registry) {
+            Ok(()) => out,
+            // Writing to a string cannot fail; an empty page is what a scraper can tell from a good one.
+            Err(_) => String::new(),
+        }
     }
 }
 
 #[derive(Debug)]
 struct Workers {
     workers: Vec<Arc<WorkerMetrics>>,
-    audit: Audit,
+    audit: AuditHealth,
 }
 
 impl Workers {
@@ -400,7 +402,7 @@ fn gauge(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: u64
 
 #[cfg(test)]
 mod tests {
-    use super::super::audit::{AuditSettings, OnFailure, Output};
+    use super::super::audit::{Audit, AuditSettings, OnFailure, Output};
     use super::*;
 
     #[test]
@@ -422,7 +424,7 @@ mod tests {
             queue: 16,
         };
         let (audit, _writer) = Audit::start(&settings).expect("no output");
-        let text = Exposition::new(workers, audit).text();
+        let text = Exposition::new(workers, audit.health()).text();
         for line in [
             r#"metafield_gateway_requests_total{operation="update",decision="allowed",code="ok"} 2"#,
             r#"metafield_gateway_requests_total{operation="unknown",decision="denied",code="unknown_route"} 2"#,

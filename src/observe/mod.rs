@@ -4,6 +4,6 @@ mod audit;
 mod line;
 mod metrics;
 
-pub use audit::{Audit, AuditSettings, OnFailure, Output, Place, Writer};
+pub use audit::{Audit, AuditHealth, AuditSettings, OnFailure, Output, Place, Writer};
 pub use line::{CorrelationId, Line, Outcome, Peer, Sent};
 pub use metrics::{BareClose, Exposition, WorkerMetrics};

@@ -1,0 +1,130 @@
+//! `serve`: the gateway until a signal, then its drain.
+
+use super::load::{self, Reported};
+use super::{FAILED, complain, start_log};
+use crate::server::{Ended, Server, Stage};
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// How often it is looked whether a worker has failed.
+const LOOK: Duration = Duration::from_secs(1);
+
+pub(super) fn serve(path: &Path) -> io::Result<u8> {
+    let file = match load::file(path)? {
+        Ok(file) => file,
+        Err(Reported(code)) => return Ok(code),
+    };
+    let snapshot = match load::snapshot(path, &file)? {
+        Ok(snapshot) => snapshot,
+        Err(Reported(code)) => return Ok(code),
+    };
+    start_log();
+    match Server::start(&file, snapshot) {
+        Ok(server) => run(server, file.drain_delay),
+        Err(error) => {
+            complain(&error, None)?;
+            Ok(FAILED)
+        }
+    }
+}
+
+/// Runs a started gateway to its end; gives the exit code.
+pub(super) fn run(server: Server, drain_delay: Duration) -> io::Result<u8> {
+    tracing::info!(address = %server.address, "listening");
+    if let Some(admin) = &server.admin {
+        tracing::info!(address = %admin, "admin listening");
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let in_order = runtime.block_on(until_drained(&server, drain_delay))?;
+    let ended = server.wait();
+    // Whoever drains for a second signal is done with it.
+    runtime.shutdown_background();
+    Ok(exit_code(ended, in_order))
+}
+
+/// Waits for a signal and begins the drain; a second signal ends it. `false` if a worker failed.
+async fn until_drained(server: &Server, drain_delay: Duration) -> io::Result<bool> {
+    let mut signals = Signals::new()?;
+    tokio::select! {
+        name = signals.next() => tracing::info!(signal = name, "draining"),
+        () = failed(server) => {
+            tracing::error!("a worker ended unexpectedly; the others are drained");
+            server.advance(Stage::Draining);
+            return Ok(false);
+        }
+    }
+    server.advance(Stage::Leaving);
+    let second = tokio::select! {
+        name = signals.next() => Some(name),
+        () = tokio::time::sleep(drain_delay) => None,
+    };
+    server.advance(Stage::Draining);
+    let second = match second {
+        Some(name) => Some(name),
+        None => tokio::select! {
+            name = signals.next() => Some(name),
+            () = finished(server) => None,
+        },
+    };
+    if let Some(name) = second {
+        tracing::warn!(signal = name, "ending at once");
+        server.advance(Stage::Stopped);
+    }
+    Ok(true)
+}
+
+async fn failed(server: &Server) {
+    while !server.has_failed() {
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+async fn finished(server: &Server) {
+    while !server.has_finished() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+fn exit_code(ended: Ended, in_order: bool) -> u8 {
+    if !ended.audited {
+        tracing::error!("the last audit lines could not be written");
+    }
+    let clean = in_order && ended.cut == 0 && ended.failed == 0 && ended.audited;
+    if clean {
+        tracing::info!("drained");
+    }
+    if clean { 0 } else { FAILED }
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// The next signal that asks for the end; a hang-up does not.
+    async fn next(&mut self) -> &'static str {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return "SIGTERM",
+                _ = self.interrupt.recv() => return "SIGINT",
+                _ = self.hangup.recv() => {
+                    tracing::warn!("SIGHUP changes nothing: restart the gateway to load a new configuration");
+                }
+            }
+        }
+    }
+}

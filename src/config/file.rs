@@ -1,0 +1,152 @@
+//! One configuration file as plain data. Reading it is pure: no other file, no variable, no clock and
+//! no network is touched, and every problem is reported at once. A [`File`] holds no secret: digests,
+//! file names and variable names only. Every default is a constant with its reason, and
+//! `config/gateway.toml` shows each of them; a test holds the two equal.
+
+mod address;
+mod audit;
+mod caller;
+pub mod limits;
+pub mod listen;
+mod origin;
+mod store;
+pub mod upstream;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+pub use self::address::Address;
+pub use self::audit::{Audit, QUEUE};
+pub use self::caller::Caller;
+pub use self::limits::Limits;
+pub use self::listen::{Admin, Listen, Tls};
+pub use self::origin::{Origin, Scheme};
+pub use self::store::{CredentialSource, Store};
+pub use self::upstream::Upstream;
+use super::problem::Problems;
+use super::reader::{self, Fault, TableReader, value};
+use crate::policy::UnknownFields;
+use crate::policy::vocabulary::StoreHash;
+
+/// `drain_timeout`, after which a stopping gateway cuts what is still open: below the 30 s that
+/// Kubernetes waits before it kills.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(25);
+
+/// `drain_delay`, how long a stopping gateway still accepts connections while `/readyz` already says
+/// no: nothing, because a sidecar has no load balancer that must notice first.
+pub const DRAIN_DELAY: Duration = Duration::ZERO;
+
+/// Everything of one configuration file, defaults filled in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct File {
+    /// Worker threads, 1 to 64; `None`: the CPUs the process may use, at most 2.
+    pub workers: Option<usize>,
+    /// How long open requests may take when the gateway stops.
+    pub drain_timeout: Duration,
+    /// How long a stopping gateway still accepts connections; may be zero.
+    pub drain_delay: Duration,
+    /// Where callers come in.
+    pub listen: Listen,
+    /// Where probes and metrics are served; `None`: nowhere.
+    pub admin: Option<Admin>,
+    /// BigCommerce.
+    pub upstream: Upstream,
+    /// The record of decisions.
+    pub audit: Audit,
+    /// The rules that can be chosen.
+    pub policy: Policy,
+    /// How much a request may take.
+    pub limits: Limits,
+    /// The stores, at least one.
+    pub stores: Vec<Store>,
+    /// The callers, at least one.
+    pub callers: Vec<Caller>,
+}
+
+/// `[policy]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// What becomes of a field that BigCommerce's description does not have.
+    pub unknown_fields: UnknownFields,
+}
+
+/// Reads a configuration from its text. Relative paths are joined to `base`, the file's directory.
+pub fn read(text: &str, base: &Path) -> Result<File, Problems> {
+    reader::document(text, |root| file(root, base))
+}
+
+fn file(root: &mut TableReader<'_, '_>, base: &Path) -> Option<File> {
+    root.misnomer("tls", "it belongs into `[listen]`");
+    let workers = root.optional("workers", value::integer(1..=64));
+    let drain_timeout = root
+        .or("drain_timeout", DRAIN_TIMEOUT, value::duration)
+        .value;
+    let drain_delay = root
+        .or("drain_delay", DRAIN_DELAY, value::duration_or_zero)
+        .value;
+    let listen = root.section("listen", |table| listen::listen(table, base));
+    let admin = root.table("admin", "write `[admin]` with `address`", |table| {
+        listen::admin(table, base)
+    });
+    refuse_one_address_for_both(root, listen.as_ref(), admin.as_ref());
+    let upstream = root.section("upstream", |table| upstream::upstream(table, base));
+    let audit = root.section("audit", |table| audit::audit(table, base));
+    let policy = root.section("policy", policy);
+    let limits = root.section("limits", limits::limits);
+    let stores = store::stores(root, base);
+    let hashes = known_hashes(stores.as_deref()).filter(|_| !root.is_partial());
+    let callers = caller::callers(root, hashes.as_ref());
+    Some(File {
+        workers: workers.map(|workers| workers.value),
+        drain_timeout,
+        drain_delay,
+        listen: listen?,
+        admin,
+        upstream: upstream?,
+        audit: audit?,
+        policy: policy?,
+        limits: limits?,
+        stores: stores?.into_iter().collect::<Option<_>>()?,
+        callers: callers?.into_iter().collect::<Option<_>>()?,
+    })
+}
+
+fn policy(table: &mut TableReader<'_, '_>) -> Policy {
+    const WORDS: [(&str, UnknownFields); 2] = [
+        ("refuse", UnknownFields::Refuse),
+        ("forward", UnknownFields::Forward),
+    ];
+    let unknown_fields = table.or(
+        "unknown_fields",
+        UnknownFields::Refuse,
+        value::choice(&WORDS),
+    );
+    Policy {
+        unknown_fields: unknown_fields.value,
+    }
+}
+
+/// The hashes callers may name; `None` if a store could not be read, because it may be the one meant.
+fn known_hashes(stores: Option<&[Option<Store>]>) -> Option<BTreeSet<StoreHash>> {
+    stores?
+        .iter()
+        .map(|store| store.as_ref().map(|store| store.hash))
+        .collect()
+}
+
+fn refuse_one_address_for_both(
+    root: &mut TableReader<'_, '_>,
+    listen: Option<&Listen>,
+    admin: Option<&Admin>,
+) {
+    if let (Some(listen), Some(admin)) = (listen, admin)
+        && listen.address.value.collides_with(&admin.address.value)
+    {
+        let fault = Fault::new("is also `listen.address`").with_hint("give each door its own");
+        root.fault(admin.address.place, "admin.address", fault);
+    }
+}

@@ -1,0 +1,243 @@
+//! What a configuration names and does not hold: credentials, certificates, keys. This is the only
+//! I/O of the floor. Everything is read once, with a bound, and every file or variable that cannot
+//! serve is a problem at the place where it is named. A message holds paths and causes, never a byte
+//! of what was read. `check --without-secrets` does not call this at all.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::{self, Read};
+use std::path::Path;
+
+use rustls_pki_types::pem::{self, PemObject};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use zeroize::Zeroizing;
+
+use super::file::{CredentialSource, File, Store, Tls};
+use super::problem::{Located, Place, Problem, Problems, shown};
+use crate::secret::{Secret, SecretError};
+
+/// The most bytes of a credential's file: eight times the longest credential, so that a wrong file is
+/// named and a device cannot fill the memory.
+const LARGEST_CREDENTIAL: usize = 64 << 10;
+
+/// The most bytes of a PEM file: several times the bundle of every public authority.
+const LARGEST_PEM: usize = 1 << 20;
+
+/// Everything that was read from outside the configuration file.
+#[expect(
+    missing_debug_implementations,
+    reason = "credentials and a private key must not be printable"
+)]
+pub struct Materials {
+    /// The credential of each store, in the order of [`File::stores`].
+    pub credentials: Vec<Secret>,
+    /// For `listen.tls`.
+    pub server_tls: Option<ServerTls>,
+    /// For `upstream.ca`, at least one certificate.
+    pub upstream_ca: Option<Vec<CertificateDer<'static>>>,
+}
+
+/// What `listen.tls` names.
+#[expect(
+    missing_debug_implementations,
+    reason = "a private key must not be printable"
+)]
+pub struct ServerTls {
+    /// The chain, at least one certificate, the server's own first.
+    pub certificates: Vec<CertificateDer<'static>>,
+    /// The first private key of its file; whether it fits the certificate is not known yet.
+    pub private_key: PrivateKeyDer<'static>,
+    /// The authorities of client certificates, at least one.
+    pub client_ca: Option<Vec<CertificateDer<'static>>>,
+}
+
+/// Reads everything the configuration names. Blocks on files.
+pub fn read(file: &File) -> Result<Materials, Problems> {
+    read_with(file, &|name| std::env::var_os(name))
+}
+
+type Variables<'v> = &'v dyn Fn(&str) -> Option<OsString>;
+
+fn read_with(file: &File, variables: Variables<'_>) -> Result<Materials, Problems> {
+    let mut problems = Vec::new();
+    let mut keep = |problem| problems.push(problem);
+    let credentials: Vec<_> = (file.stores.iter().enumerate())
+        .filter_map(|(index, store)| credential(index, store, variables).map_err(&mut keep).ok())
+        .collect();
+    let server_tls = file
+        .listen
+        .tls
+        .as_ref()
+        .and_then(|tls| server_tls(tls, &mut keep));
+    let upstream_ca = file.upstream.ca.as_ref();
+    let upstream_ca =
+        upstream_ca.and_then(|ca| certificates(ca, "upstream.ca").map_err(&mut keep).ok());
+    match Problems::found(problems) {
+        Some(problems) => Err(problems),
+        None => Ok(Materials {
+            credentials,
+            server_tls,
+            upstream_ca,
+        }),
+    }
+}
+
+fn credential(index: usize, store: &Store, variables: Variables<'_>) -> Result<Secret, Problem> {
+    let Located {
+        value: source,
+        place,
+    } = &store.credential;
+    let key = format!("store[{index}].credential.{}", source.key());
+    let unusable = |what: &str, error: SecretError| {
+        Problem::new(
+            *place,
+            key.as_str(),
+            format!("{what} cannot be a credential: {error}"),
+        )
+        .with_hint("it must hold the API account's access token and nothing else")
+    };
+    match source {
+        CredentialSource::File(path) => {
+            let what = shown_path(path);
+            let mut text = bounded(path, LARGEST_CREDENTIAL)
+                .map_err(|error| unreadable(*place, &key, &what, &error))?;
+            Secret::new(std::mem::take(&mut *text)).map_err(|error| unusable(&what, error))
+        }
+        CredentialSource::Variable(name) => {
+            // The name is not shown: someone may have put the credential itself in its place.
+            let Some(text) = variables(name) else {
+                return Err(
+                    Problem::new(*place, key, "the environment variable is not set").with_hint(
+                        "set it where the gateway is started, or write `{ file = ... }`",
+                    ),
+                );
+            };
+            Secret::new(text.into_encoded_bytes())
+                .map_err(|error| unusable("the environment variable", error))
+        }
+    }
+}
+
+fn server_tls(tls: &Tls, keep: &mut impl FnMut(Problem)) -> Option<ServerTls> {
+    let chain = certificates(&tls.certificate, "listen.tls.certificate")
+        .map_err(&mut *keep)
+        .ok();
+    let private_key = private_key(&tls.private_key).map_err(&mut *keep).ok();
+    let authorities = tls.client_ca.as_ref();
+    let client_ca = authorities.and_then(|ca| {
+        certificates(ca, "listen.tls.client_ca")
+            .map_err(&mut *keep)
+            .ok()
+    });
+    Some(ServerTls {
+        certificates: chain?,
+        private_key: private_key?,
+        client_ca,
+    })
+}
+
+fn certificates(
+    file: &Located<impl AsRef<Path>>,
+    key: &str,
+) -> Result<Vec<CertificateDer<'static>>, Problem> {
+    let what = shown_path(file.value.as_ref());
+    let text = bounded(file.value.as_ref(), LARGEST_PEM)
+        .map_err(|error| unreadable(file.place, key, &what, &error))?;
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+    match found {
+        Ok(found) if found.is_empty() => Err(not_pem(
+            file.place,
+            key,
+            &what,
+            "certificate",
+            &pem::Error::NoItemsFound,
+        )),
+        Ok(found) => Ok(found),
+        Err(error) => Err(not_pem(file.place, key, &what, "certificate", &error)),
+    }
+}
+
+fn private_key(file: &Located<impl AsRef<Path>>) -> Result<PrivateKeyDer<'static>, Problem> {
+    const KEY: &str = "listen.tls.private_key";
+    let what = shown_path(file.value.as_ref());
+    let text = bounded(file.value.as_ref(), LARGEST_PEM)
+        .map_err(|error| unreadable(file.place, KEY, &what, &error))?;
+    PrivateKeyDer::from_pem_slice(&text)
+        .map_err(|error| not_pem(file.place, KEY, &what, "private key", &error))
+}
+
+/// A file's whole content, wiped when dropped.
+fn bounded(path: &Path, most: usize) -> io::Result<Zeroizing<Vec<u8>>> {
+    // One allocation of the final size, because a growing vector leaves copies behind.
+    let mut text = Zeroizing::new(Vec::with_capacity(most + 1));
+    let limit = u64::try_from(most).unwrap_or(u64::MAX);
+    fs::File::open(path)?.take(limit).read_to_end(&mut text)?;
+    if text.len() == most {
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            format!("{most} bytes or more"),
+        ));
+    }
+    Ok(text)
+}
+
+fn unreadable(place: Place, key: &str, what: &str, error: &io::Error) -> Problem {
+    let hint = match error.kind() {
+        io::ErrorKind::NotFound => "relative paths are relative to the configuration file",
+        io::ErrorKind::PermissionDenied => {
+            "let the user that the gateway runs as read it, and nobody else"
+        }
+        io::ErrorKind::FileTooLarge => "this is probably another file than the one meant",
+        _ => "name a file that the gateway can read",
+    };
+    Problem::new(
+        place,
+        key,
+        format!("{what} cannot be read: {}", cause(error)),
+    )
+    .with_hint(hint)
+}
+
+/// The cause in the voice of the other messages.
+fn cause(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        io::ErrorKind::IsADirectory => "it is a directory".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// A fault of a PEM file. The error itself is not shown, because it can hold a line of a key.
+fn not_pem(place: Place, key: &str, what: &str, item: &str, error: &pem::Error) -> Problem {
+    let cause = match error {
+        pem::Error::NoItemsFound => format!("{what} holds no {item} in PEM"),
+        pem::Error::MissingSectionEnd { .. } => format!("{what} ends inside a PEM section"),
+        pem::Error::IllegalSectionStart { .. } => {
+            format!("{what} has a malformed `-----BEGIN` line")
+        }
+        pem::Error::Base64Decode(_) => format!("{what} has a PEM section that is not base64"),
+        _ => format!("{what} is not a PEM file"),
+    };
+    let hint = match item {
+        "certificate" => "it must begin with `-----BEGIN CERTIFICATE-----`",
+        _ => "it must hold a key in PKCS#8, PKCS#1 or SEC1 that is not encrypted",
+    };
+    Problem::new(place, key, cause).with_hint(hint)
+}
+
+/// A path for a message, unless its last part looks like a token that was put in its place.
+fn shown_path(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let is_token_like = name.len() >= 24
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        && name.bytes().any(|byte| byte.is_ascii_digit());
+    if is_token_like {
+        "the file".to_owned()
+    } else {
+        shown(&path.to_string_lossy())
+    }
+}
+
+#[cfg(test)]
+mod tests;

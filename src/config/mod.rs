@@ -1,0 +1,16 @@
+//! The configuration: from a file's text to an immutable [`Snapshot`].
+//!
+//! [`file::read`] gives plain data or every problem at once; [`materials::read`] reads what the file
+//! names (the floor's only I/O); [`Snapshot::compile`] puts the two together.
+
+pub mod file;
+pub mod materials;
+pub mod problem;
+pub mod reader;
+mod snapshot;
+mod units;
+
+pub use file::{File, Limits};
+pub use materials::Materials;
+pub use problem::{Problem, Problems};
+pub use snapshot::{Snapshot, UpstreamSettings};

@@ -1,0 +1,230 @@
+//! What a client gets: a refusal of the gateway, or BigCommerce's answer, whole or streamed. The
+//! streamed one carries the request's entry and finishes it at its end.
+
+use super::entry::Entry;
+use super::inbound::{Inbound, InboundBody, Rest};
+use super::upstream::Pool;
+use crate::denial::{Code, Denial};
+use crate::policy::Credential;
+use bytes::{Bytes, BytesMut};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
+use hyper::body::{Body, Frame, SizeHint};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::time::Sleep;
+
+/// The marker of every answer that the gateway made itself.
+const X_GATEWAY_CODE: HeaderName = HeaderName::from_static("x-gateway-code");
+
+/// How long a client is asked to wait when the gateway is at a bound: such states pass in moments.
+const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("1");
+
+/// The body of an answer.
+#[expect(missing_debug_implementations, reason = "a body is nothing to print")]
+pub enum Answer {
+    /// All of it; taken once it is sent.
+    Whole(Option<Bytes>),
+    /// A body that is still arriving.
+    Streamed(Box<Streamed>),
+}
+
+/// Why a streamed answer broke off.
+#[derive(Debug, thiserror::Error)]
+#[error("the upstream's answer broke off")]
+pub struct Broken;
+
+/// A body that is passed on while it arrives.
+#[expect(missing_debug_implementations, reason = "a body is nothing to print")]
+pub struct Streamed {
+    begin: Bytes,
+    rest: Option<Box<Rest>>,
+    /// The last bytes, kept back because the credential could begin in them.
+    held: BytesMut,
+    credential: Arc<Credential>,
+    patience: Duration,
+    pause: Option<Pin<Box<Sleep>>>,
+    pool: Pool,
+    entry: Entry,
+}
+
+/// What a streamed answer needs of its surroundings.
+pub(super) struct Surroundings {
+    pub(super) credential: Arc<Credential>,
+    /// The longest pause within a body.
+    pub(super) patience: Duration,
+    pub(super) pool: Pool,
+}
+
+/// The gateway's own answer to a request that is refused or has failed.
+pub(super) fn refusal(denial: &Denial) -> Response<Answer> {
+    let code = denial.code();
+    let mut response = Response::new(Answer::Whole(Some(Bytes::from(denial.to_json()))));
+    *response.status_mut() = code.status();
+    let headers = response.headers_mut();
+    headers.reserve(8);
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("application/problem+json"),
+    );
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_GATEWAY_CODE, HeaderValue::from_static(code.as_str()));
+    match (denial, code.status()) {
+        (Denial::MethodNotAllowed { allow }, _) => {
+            headers.insert(ALLOW, HeaderValue::from_static(allow));
+        }
+        (Denial::MissingToken, _) => {
+            headers.insert(
+                WWW_AUTHENTICATE,
+                HeaderValue::from_static("Bearer realm=\"metafield-gateway\""),
+            );
+        }
+        (_, StatusCode::UNAUTHORIZED) => {
+            let challenge = "Bearer realm=\"metafield-gateway\", error=\"invalid_token\"";
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        (_, StatusCode::SERVICE_UNAVAILABLE) => {
+            headers.insert(RETRY_AFTER, RETRY_SECONDS);
+            headers.insert(HeaderName::from_static("x-retry-after"), RETRY_SECONDS);
+        }
+        _ => {}
+    }
+    response
+}
+
+/// BigCommerce's answer as it is passed on. The entry is finished now, or by the streamed body.
+pub(super) fn pass_on(
+    inbound: Inbound,
+    mut entry: Entry,
+    around: Surroundings,
+) -> Response<Answer> {
+    let body = match inbound.body {
+        InboundBody::Whole { body, connection } => {
+            if let Some(connection) = connection {
+                around.pool.give_back(connection);
+            }
+            entry.answered();
+            Answer::Whole(Some(body))
+        }
+        InboundBody::Begun { begin, rest } => Answer::Streamed(Box::new(Streamed {
+            begin,
+            rest: Some(rest),
+            held: BytesMut::new(),
+            credential: around.credential,
+            patience: around.patience,
+            pause: None,
+            pool: around.pool,
+            entry,
+        })),
+    };
+    Response::from_parts(inbound.head, body)
+}
+
+impl Streamed {
+    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
+        loop {
+            let Some(rest) = &mut self.rest else {
+                return Poll::Ready(None);
+            };
+            let piece = if self.begin.is_empty() {
+                match rest.poll_piece(cx) {
+                    Poll::Ready(piece) => piece,
+                    Poll::Pending => {
+                        ready!(self.poll_pause(cx));
+                        return Poll::Ready(Some(Err(self.break_off(Code::UpstreamTimeout))));
+                    }
+                }
+            } else {
+                Some(Ok(std::mem::take(&mut self.begin)))
+            };
+            self.pause = None;
+            match piece {
+                None => return Poll::Ready(self.end()),
+                Some(Err(_)) => {
+                    return Poll::Ready(Some(Err(self.break_off(Code::UpstreamProtocolError))));
+                }
+                Some(Ok(bytes)) => {
+                    if let Some(data) = self.release(&bytes).transpose() {
+                        return Poll::Ready(Some(data));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits for the end of the longest pause.
+    fn poll_pause(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let patience = self.patience;
+        self.pause
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)))
+            .as_mut()
+            .poll(cx)
+    }
+
+    /// Adds a piece and gives what can be sent without sending the beginning of the credential.
+    fn release(&mut self, bytes: &[u8]) -> Result<Option<Bytes>, Broken> {
+        self.held.extend_from_slice(bytes);
+        if self.credential.occurs_in(&self.held) {
+            return Err(self.break_off(Code::CredentialEchoed));
+        }
+        let free = (self.held.len() + 1).saturating_sub(self.credential.length());
+        Ok((free > 0).then(|| self.held.split_to(free).freeze()))
+    }
+
+    fn end(&mut self) -> Option<Result<Bytes, Broken>> {
+        if let Some(connection) = self.rest.take().and_then(|rest| rest.connection) {
+            self.pool.give_back(connection);
+        }
+        self.entry.answered();
+        (!self.held.is_empty()).then(|| Ok(self.held.split().freeze()))
+    }
+
+    fn break_off(&mut self, code: Code) -> Broken {
+        self.rest = None;
+        self.entry.cut(code);
+        tracing::warn!(
+            code = code.as_str(),
+            "an answer of the upstream was cut while it was being passed on"
+        );
+        Broken
+    }
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = Broken;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        match &mut *self {
+            Self::Whole(body) => Poll::Ready(
+                body.take()
+                    .filter(|body| !body.is_empty())
+                    .map(|body| Ok(Frame::data(body))),
+            ),
+            Self::Streamed(streamed) => streamed
+                .poll_data(cx)
+                .map(|data| data.map(|data| data.map(Frame::data))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Whole(body) => body.as_ref().is_none_or(Bytes::is_empty),
+            Self::Streamed(_) => false,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(body) => {
+                SizeHint::with_exact(body.as_ref().map_or(0, |body| body.len() as u64))
+            }
+            Self::Streamed(_) => SizeHint::default(),
+        }
+    }
+}

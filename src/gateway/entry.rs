@@ -1,0 +1,170 @@
+//! The record of one request. The entry writes its audit line when the outcome is known, and at the
+//! latest when it is dropped: also if the client goes away in the middle.
+
+use super::upstream::Progress;
+use crate::denial::{Code, Denial};
+use crate::identity::Caller;
+use crate::observe::{Audit, CorrelationId, Line, Outcome, Peer, Place, Sent, WorkerMetrics};
+use crate::policy::{Item, Operation};
+use http::HeaderMap;
+use http::request::Parts;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// One request's record in the making.
+pub(super) struct Entry {
+    line: Option<Line>,
+    correlation_id: CorrelationId,
+    began: Instant,
+    allowed: bool,
+    place: Option<Place>,
+    pub(super) progress: Progress,
+    audit: Audit,
+    metrics: Arc<WorkerMetrics>,
+}
+
+impl Entry {
+    /// Begins the record of a request whose head has arrived.
+    pub(super) fn begin(
+        head: &Parts,
+        peer: Peer,
+        audit: &Audit,
+        metrics: &Arc<WorkerMetrics>,
+    ) -> Self {
+        let (time, began) = stamp();
+        let correlation_id = correlation_id(&head.headers);
+        let line = Line {
+            time,
+            correlation_id,
+            peer,
+            caller: None,
+            store: None,
+            verb: None,
+            method: head.method.clone(),
+            customer: None,
+            metafield: None,
+            items: Vec::new(),
+            outcome: Outcome::ClientGone { allowed: false },
+            sent: Sent::No,
+            upstream_status: None,
+            duration: Duration::ZERO,
+            upstream: None,
+        };
+        Self {
+            line: Some(line),
+            correlation_id,
+            began,
+            allowed: false,
+            place: None,
+            progress: Progress::default(),
+            audit: audit.clone(),
+            metrics: Arc::clone(metrics),
+        }
+    }
+
+    pub(super) fn correlation_id(&self) -> CorrelationId {
+        self.correlation_id
+    }
+
+    pub(super) fn operation(&mut self, operation: &Operation) {
+        if let Some(line) = &mut self.line {
+            line.store = Some(operation.store);
+            line.verb = Some(operation.verb);
+            line.customer = operation.customer;
+            line.metafield = operation.metafield;
+        }
+    }
+
+    pub(super) fn caller(&mut self, caller: &Arc<Caller>) {
+        if let Some(line) = &mut self.line {
+            line.caller = Some(Arc::clone(caller));
+        }
+    }
+
+    pub(super) fn items(&mut self, items: Vec<Item>) {
+        if let Some(line) = &mut self.line {
+            line.items = items;
+        }
+    }
+
+    /// Takes a place in the audit log's queue; without one nothing may be sent.
+    pub(super) fn reserve(&mut self) -> Result<(), Denial> {
+        self.place = Some(self.audit.reserve().ok_or(Denial::AuditUnavailable)?);
+        self.allowed = true;
+        Ok(())
+    }
+
+    /// The request was refused, or failed, and the gateway answers itself. Gives the code of the
+    /// answer: another one if the refusal cannot be recorded.
+    pub(super) fn refuse(&mut self, denial: Denial) -> Denial {
+        let denial = match &self.place {
+            Some(_) => denial,
+            None => self.reserve_refusal(denial),
+        };
+        self.finish(Outcome::Refused(denial.code()));
+        denial
+    }
+
+    fn reserve_refusal(&mut self, denial: Denial) -> Denial {
+        self.place = self.audit.reserve();
+        if self.place.is_some() {
+            denial
+        } else {
+            Denial::AuditUnavailable
+        }
+    }
+
+    /// BigCommerce's answer was passed on to its end.
+    pub(super) fn answered(&mut self) {
+        self.finish(Outcome::Answered);
+    }
+
+    /// BigCommerce's answer broke off while it was being passed on.
+    pub(super) fn cut(&mut self, code: Code) {
+        self.finish(Outcome::AnswerCut(code));
+    }
+
+    fn finish(&mut self, outcome: Outcome) {
+        let Some(mut line) = self.line.take() else {
+            return;
+        };
+        line.outcome = outcome;
+        line.sent = self.progress.sent();
+        line.upstream_status = self.progress.status();
+        line.upstream = self.progress.took();
+        line.duration = self.began.elapsed();
+        self.metrics.request(line.verb, outcome);
+        self.audit.record(self.place.take(), line);
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        self.finish(Outcome::ClientGone {
+            allowed: self.allowed,
+        });
+    }
+}
+
+/// The caller's own id if it sent exactly one UUID, else a fresh one.
+fn correlation_id(headers: &HeaderMap) -> CorrelationId {
+    let mut values = headers.get_all(super::outbound::X_CORRELATION_ID).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => CorrelationId::parse(value.as_bytes()),
+        _ => None,
+    }
+    .unwrap_or_else(|| {
+        let mut bytes = [0; 16];
+        if aws_lc_rs::rand::fill(&mut bytes).is_err() {
+            // A repeated id harms nothing but the joining of logs.
+            bytes = [0; 16];
+        }
+        CorrelationId::from_random(bytes)
+    })
+}
+
+#[expect(clippy::disallowed_methods, reason = "a request is stamped here, once")]
+fn stamp() -> (jiff::Timestamp, Instant) {
+    (jiff::Timestamp::now(), Instant::now())
+}

@@ -1,0 +1,214 @@
+//! Questions about a request's head: is its framing to be trusted, and does it declare a body that
+//! the gateway can judge. Free functions over the parts that hyper parsed; nothing is changed.
+
+use crate::config::Limits;
+use crate::denial::Denial;
+use crate::policy::vocabulary::Verb;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HOST, UPGRADE, VIA};
+use http::request::Parts;
+use http::uri::Authority;
+use http::{HeaderMap, Method, Version};
+
+/// The name by which a gateway of this kind knows itself in `Via`.
+pub(super) const PSEUDONYM: &str = "metafield-gateway";
+
+fn malformed(reason: &'static str) -> Denial {
+    Denial::MalformedRequest { reason }
+}
+
+/// Refuses heads whose framing or target could be read in two ways.
+pub(super) fn check_framing(head: &Parts, has_body: bool, limits: &Limits) -> Result<(), Denial> {
+    let target = head
+        .uri
+        .path_and_query()
+        .map_or(0, |target| target.as_str().len());
+    if target > limits.target {
+        return Err(Denial::TargetTooLong {
+            limit: limits.target,
+        });
+    }
+    if head.method == Method::CONNECT {
+        return Err(malformed("the gateway is no tunnel: CONNECT is refused"));
+    }
+    if head.headers.contains_key(UPGRADE) {
+        return Err(malformed(
+            "the gateway does not change protocols: send no `Upgrade`",
+        ));
+    }
+    if has_body && head.version == Version::HTTP_10 {
+        return Err(malformed("a body needs HTTP/1.1 or later"));
+    }
+    if has_body && matches!(head.method, Method::GET | Method::HEAD) {
+        return Err(malformed("GET and HEAD take no body"));
+    }
+    check_authority(head)?;
+    if head
+        .headers
+        .get_all(VIA)
+        .iter()
+        .any(|via| names_gateway(via.as_bytes()))
+    {
+        return Err(Denial::LoopDetected);
+    }
+    Ok(())
+}
+
+/// Exactly one authority, said once or twice alike (RFC 9112 section 3.2, RFC 9113 section 8.3.1).
+fn check_authority(head: &Parts) -> Result<(), Denial> {
+    let mut hosts = head.headers.get_all(HOST).iter();
+    let host = match (hosts.next(), hosts.next()) {
+        (_, Some(_)) => return Err(malformed("`Host` stands more than once")),
+        (Some(host), None) => Some(
+            Authority::try_from(host.as_bytes())
+                .ok()
+                .filter(|authority| !authority.as_str().contains('@'))
+                .ok_or(malformed("`Host` is not a host and port"))?,
+        ),
+        (None, None) => None,
+    };
+    match (host, head.uri.authority()) {
+        (Some(host), Some(target)) if host != *target => Err(malformed(
+            "the authority in the target is not the one in `Host`",
+        )),
+        (None, Some(_)) if head.version < Version::HTTP_2 => Err(malformed("`Host` is missing")),
+        (None, None) if head.version != Version::HTTP_10 => Err(malformed("`Host` is missing")),
+        (_, Some(target)) if target.as_str().contains('@') => {
+            Err(malformed("the target holds user information"))
+        }
+        _ => check_scheme(head),
+    }
+}
+
+fn check_scheme(head: &Parts) -> Result<(), Denial> {
+    match head.uri.scheme_str() {
+        None | Some("http" | "https") => Ok(()),
+        Some(_) => Err(malformed("the target's scheme is neither http nor https")),
+    }
+}
+
+/// Whether a `Via` value has this gateway's pseudonym as a received-by (RFC 9110 section 7.6.3).
+fn names_gateway(via: &[u8]) -> bool {
+    via.split(|byte| *byte == b',').any(|member| {
+        let mut words = member
+            .split(|byte| matches!(byte, b' ' | b'\t'))
+            .filter(|word| !word.is_empty());
+        words.next();
+        words
+            .next()
+            .is_some_and(|by| by.eq_ignore_ascii_case(PSEUDONYM.as_bytes()))
+    })
+}
+
+/// Refuses a body where the operation has none. (`GET` and `HEAD` were refused before.)
+pub(super) fn check_body_expected(verb: Verb, has_body: bool) -> Result<(), Denial> {
+    if has_body && !verb.has_body() {
+        return Err(malformed("this operation takes no body"));
+    }
+    Ok(())
+}
+
+/// Refuses header sections that are too large, and bodies that are not declared as plain JSON.
+pub(super) fn check_headers(
+    headers: &HeaderMap,
+    has_body: bool,
+    limits: &Limits,
+) -> Result<(), Denial> {
+    // As on the wire: name, colon, space, value, line break.
+    let size: usize = headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len() + 4)
+        .sum();
+    if size > limits.headers {
+        return Err(Denial::HeadersTooLarge {
+            limit: limits.headers,
+        });
+    }
+    if !has_body {
+        return Ok(());
+    }
+    if headers.contains_key(CONTENT_ENCODING) {
+        return Err(Denial::UnsupportedContentEncoding);
+    }
+    let mut types = headers.get_all(CONTENT_TYPE).iter();
+    match (types.next(), types.next()) {
+        (Some(value), None) if is_json(value.as_bytes()) => Ok(()),
+        _ => Err(Denial::UnsupportedMediaType),
+    }
+}
+
+/// `application/json`, with no parameter but `charset=utf-8` (RFC 9110 section 8.3.1).
+fn is_json(value: &[u8]) -> bool {
+    let mut parts = value.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+    let media = parts.next().unwrap_or_default();
+    let parameter = parts.next();
+    media.eq_ignore_ascii_case(b"application/json")
+        && parameter.is_none_or(is_utf8)
+        && parts.next().is_none()
+}
+
+fn is_utf8(parameter: &[u8]) -> bool {
+    let Some((name, value)) = parameter.split_at_checked("charset=".len()) else {
+        return false;
+    };
+    let quoted = value
+        .strip_prefix(b"\"")
+        .and_then(|value| value.strip_suffix(b"\""));
+    name.eq_ignore_ascii_case(b"charset=") && quoted.unwrap_or(value).eq_ignore_ascii_case(b"utf-8")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn media_types_are_plain_json() {
+        for good in [
+            "application/json",
+            "Application/JSON",
+            "application/json;charset=utf-8",
+            "application/json; charset=UTF-8",
+            "application/json ; charset=\"utf-8\"",
+        ] {
+            assert!(is_json(good.as_bytes()), "{good}");
+        }
+        for bad in [
+            "",
+            "text/plain",
+            "application/jsonx",
+            "application/json,text/plain",
+            "application/json; charset=latin1",
+            "application/json; charset=utf-16",
+            "application/json; charset=",
+            "application/json;",
+            "application/json; a=b",
+            "application/json; charset=utf-8; a=b",
+            "application/json; charset=utf-8; charset=utf-8",
+            "application/json+x",
+            "application/json; charset = utf-8",
+            "application/merge-patch+json",
+            "application/json; charset=\"utf-8",
+        ] {
+            assert!(!is_json(bad.as_bytes()), "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_a_received_by_is_a_loop() {
+        for looped in [
+            "1.1 metafield-gateway",
+            "1.0 fred, 1.1 Metafield-Gateway (comment)",
+            "HTTP/1.1\tmetafield-gateway",
+        ] {
+            assert!(names_gateway(looped.as_bytes()), "{looped}");
+        }
+        for other in [
+            "",
+            "1.1 fred",
+            "metafield-gateway",
+            "1.1 fred (metafield-gateway)",
+            "1.1 metafield-gateway2",
+        ] {
+            assert!(!names_gateway(other.as_bytes()), "{other}");
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! BigCommerce's answer on its way to the caller: judged by its status, searched for the credential,
+//! and freed of what concerns the connection or the gateway alone. Up to 1 MiB is collected before
+//! its head is sent, so that a broken answer is an error and not half a page; what is longer streams.
+
+use super::outbound::X_CORRELATION_ID;
+use super::upstream::{Http1, Reply, poll_driven};
+use crate::denial::Denial;
+use crate::policy::Credential;
+use bytes::{Bytes, BytesMut};
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION,
+    SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+};
+use http::{HeaderMap, Method, StatusCode, response};
+use hyper::body::{Body, Incoming};
+use std::future::poll_fn;
+use std::task::{Context, Poll, ready};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+
+/// The most bytes of an answer that are collected before its head is sent.
+const COLLECTED: usize = 1024 * 1024;
+
+/// Names that concern one connection alone (RFC 9110 section 7.6.1, with the historical ones), and
+/// those that the gateway keeps back or sets itself.
+const WITHHELD: [HeaderName; 11] = [
+    CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
+    HeaderName::from_static("proxy-connection"),
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+    SET_COOKIE,
+    X_CORRELATION_ID,
+];
+
+/// An answer that may be passed on.
+pub(super) struct Inbound {
+    pub(super) head: response::Parts,
+    pub(super) body: InboundBody,
+}
+
+/// Its body.
+pub(super) enum InboundBody {
+    /// All of it; the connection is free again.
+    Whole {
+        body: Bytes,
+        connection: Option<Box<Http1>>,
+    },
+    /// What has come so far, and where the rest comes from.
+    Begun { begin: Bytes, rest: Box<Rest> },
+}
+
+/// The part of an answer's body that has not come yet.
+pub(super) struct Rest {
+    incoming: Incoming,
+    pub(super) connection: Option<Box<Http1>>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Rest {
+    /// The next piece of data; trailers are dropped. Cancel safe.
+    pub(super) fn poll_piece(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<hyper::Result<Bytes>>> {
+        loop {
+            let frame = match &mut self.connection {
+                Some(connection) => connection.poll_frame(&mut self.incoming, cx),
+                None => poll_driven(&mut self.incoming, cx),
+            };
+            match ready!(frame) {
+                None => return Poll::Ready(None),
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                Some(Ok(frame)) => {
+                    if let Ok(data) = frame.into_data() {
+                        return Poll::Ready(Some(Ok(data)));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Judges an answer and collects what is to be collected, until `deadline` at the latest.
+pub(super) async fn receive(
+    reply: Reply,
+    method: &Method,
+    credential: &Credential,
+    deadline: Instant,
+) -> Result<Inbound, Denial> {
+    let (mut head, incoming) = reply.response.into_parts();
+    check_status(head.status)?;
+    if head
+        .headers
+        .values()
+        .any(|value| credential.occurs_in(value.as_bytes()))
+    {
+        return Err(Denial::CredentialEchoed);
+    }
+    clean(&mut head.headers);
+    let length = incoming.size_hint();
+    let mut rest = Box::new(Rest {
+        incoming,
+        connection: reply.connection,
+        _permit: reply.permit,
+    });
+    if length.lower() > COLLECTED as u64 {
+        return Ok(Inbound {
+            head,
+            body: InboundBody::Begun {
+                begin: Bytes::new(),
+                rest,
+            },
+        });
+    }
+    let (begin, ended) = collect(&mut rest, deadline).await?;
+    if credential.occurs_in(&begin) {
+        return Err(Denial::CredentialEchoed);
+    }
+    if !ended {
+        return Ok(Inbound {
+            head,
+            body: InboundBody::Begun { begin, rest },
+        });
+    }
+    if *method != Method::HEAD {
+        // hyper writes the exact length of what it is given.
+        head.headers.remove(CONTENT_LENGTH);
+    }
+    Ok(Inbound {
+        head,
+        body: InboundBody::Whole {
+            body: begin,
+            connection: rest.connection,
+        },
+    })
+}
+
+/// BigCommerce's 401 is about the gateway's credential, not the caller's; a redirect would lead the
+/// caller's token elsewhere.
+fn check_status(status: StatusCode) -> Result<(), Denial> {
+    if status == StatusCode::UNAUTHORIZED {
+        Err(Denial::UpstreamCredentialRefused)
+    } else if status.is_redirection() {
+        Err(Denial::UpstreamRedirect {
+            status: status.as_u16(),
+        })
+    } else if status.is_informational() {
+        Err(Denial::UpstreamProtocolError {
+            cause: format!("status {}", status.as_u16()),
+        })
+    } else {
+        Ok(())
+    }
+}
+
+fn clean(headers: &mut HeaderMap) {
+    let nominated: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        // An upstream must not be able to take the framing away.
+        .filter(|name| *name != CONTENT_LENGTH)
+        .collect();
+    let own: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| name.as_str().starts_with("x-gateway-"))
+        .cloned()
+        .collect();
+    for name in WITHHELD.iter().chain(&nominated).chain(&own) {
+        headers.remove(name);
+    }
+}
+
+/// Collects at most [`COLLECTED`] bytes; tells whether that is all. What is not there by `deadline`
+/// is streamed, since by then the client waits for the head.
+async fn collect(rest: &mut Rest, deadline: Instant) -> Result<(Bytes, bool), Denial> {
+    let mut first = Bytes::new();
+    let mut all = BytesMut::new();
+    loop {
+        let piece = poll_fn(|cx| rest.poll_piece(cx));
+        let Ok(piece) = tokio::time::timeout_at(deadline, piece).await else {
+            break;
+        };
+        let Some(piece) = piece else {
+            return Ok((if all.is_empty() { first } else { all.freeze() }, true));
+        };
+        let piece = piece.map_err(|error| Denial::UpstreamProtocolError {
+            cause: error.to_string(),
+        })?;
+        if first.is_empty() && all.is_empty() {
+            // The usual answer is one piece, and is passed on without a copy.
+            first = piece;
+            continue;
+        }
+        if all.is_empty() {
+            all.extend_from_slice(&first);
+        }
+        all.extend_from_slice(&piece);
+        if all.len() > COLLECTED {
+            break;
+        }
+    }
+    Ok((if all.is_empty() { first } else { all.freeze() }, false))
+}
+
+/// The gateway's id on an answer.
+pub(super) fn correlate(headers: &mut HeaderMap, id: crate::observe::CorrelationId) {
+    if let Ok(value) = HeaderValue::from_bytes(id.as_bytes()) {
+        headers.insert(X_CORRELATION_ID, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_concerns_one_hop_stays_there() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("connection", "close, X-Private , content-length"),
+            ("x-private", "1"),
+            ("keep-alive", "timeout=5"),
+            ("transfer-encoding", "chunked"),
+            ("set-cookie", "a=b"),
+            ("set-cookie", "c=d"),
+            ("x-gateway-code", "forged"),
+            ("x-gateway-other", "forged"),
+            ("x-correlation-id", "theirs"),
+            ("trailer", "x"),
+            ("content-length", "3"),
+            ("content-type", "application/json"),
+            ("x-rate-limit-requests-left", "149"),
+            ("location", "/elsewhere"),
+        ] {
+            headers.append(
+                HeaderName::from_static(name),
+                HeaderValue::from_static(value),
+            );
+        }
+        clean(&mut headers);
+        let mut left: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(
+            left,
+            [
+                "content-length",
+                "content-type",
+                "location",
+                "x-rate-limit-requests-left"
+            ]
+        );
+    }
+}

@@ -1,0 +1,177 @@
+//! The corridor: one request from its head to its answer. The order of the steps in [`serve`] is the
+//! security property, so it stands in one place and is read from top to bottom. No step here knows a
+//! rule of what is allowed.
+
+mod answer;
+mod body;
+mod entry;
+mod head;
+mod inbound;
+mod outbound;
+mod stream;
+mod tasks;
+mod upstream;
+
+pub use answer::{Answer, Broken, Streamed};
+pub use stream::Stream;
+pub use tasks::LocalExecutor;
+
+use crate::config::Snapshot;
+use crate::denial::Denial;
+use crate::identity::presented_token;
+use crate::observe::{Audit, Peer, WorkerMetrics};
+use crate::policy::{Route, permit};
+use answer::Surroundings;
+use body::Budget;
+use bytes::Bytes;
+use entry::Entry;
+use http::header::CONNECTION;
+use http::request::Parts;
+use http::{HeaderValue, Request, Response, Version};
+use hyper::body::{Body, Incoming};
+use inbound::Inbound;
+use outbound::{Outbound, Preferences};
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+use tokio::time::Instant;
+use upstream::Upstream;
+
+/// Everything that the requests of one worker share. It never leaves its thread.
+#[expect(missing_debug_implementations, reason = "it leads to credentials")]
+pub struct Gateway {
+    snapshot: Arc<Snapshot>,
+    upstream: Rc<Upstream>,
+    bodies: Budget,
+    audit: Audit,
+    metrics: Arc<WorkerMetrics>,
+    draining: Cell<bool>,
+}
+
+impl Gateway {
+    /// The gateway of one of `workers` workers, each with an equal part of the bounds.
+    pub fn new(
+        snapshot: Arc<Snapshot>,
+        workers: usize,
+        audit: Audit,
+        metrics: Arc<WorkerMetrics>,
+    ) -> Self {
+        let exchanges = snapshot.upstream.connections.div_ceil(workers.max(1));
+        // Each worker must be able to hold one body of the largest size.
+        let memory = (snapshot.limits.body_memory / workers.max(1)).max(snapshot.limits.batch_body);
+        let upstream = Upstream::new(&snapshot.upstream, exchanges, Arc::clone(&metrics));
+        Self {
+            snapshot,
+            upstream: Rc::new(upstream),
+            bodies: Budget::new(memory),
+            audit,
+            metrics,
+            draining: Cell::new(false),
+        }
+    }
+
+    /// From now on every HTTP/1 answer tells its client to open no new request on the connection.
+    pub fn drain(&self) {
+        self.draining.set(true);
+    }
+
+    /// Closes upstream connections that have been idle for too long; to be called about once a second.
+    pub fn sweep(&self) {
+        self.upstream.sweep();
+    }
+
+    /// Answers one request.
+    pub async fn handle(&self, request: Request<Incoming>, peer: Peer) -> Response<Answer> {
+        let (head, body) = request.into_parts();
+        let version = head.version;
+        let mut entry = Entry::begin(&head, peer, &self.audit, &self.metrics);
+        let id = entry.correlation_id();
+        let mut response = match self.serve(&head, body, &mut entry).await {
+            Ok((inbound, around)) => answer::pass_on(inbound, entry, around),
+            Err(denial) => {
+                if let Some(text) = denial.operator_text() {
+                    tracing::error!(code = denial.code().as_str(), "{text}");
+                }
+                answer::refusal(&entry.refuse(denial))
+            }
+        };
+        inbound::correlate(response.headers_mut(), id);
+        if self.draining.get() && version < Version::HTTP_2 {
+            response
+                .headers_mut()
+                .insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+
+    async fn serve(
+        &self,
+        head: &Parts,
+        body: Incoming,
+        entry: &mut Entry,
+    ) -> Result<(Inbound, Surroundings), Denial> {
+        let snapshot = &*self.snapshot;
+        let has_body = !body.is_end_stream();
+        head::check_framing(head, has_body, &snapshot.limits)?;
+
+        let route = Route::parse(head.uri.path()).ok_or(Denial::UnknownRoute)?;
+        let operation = route
+            .operation(&head.method)
+            .ok_or(Denial::MethodNotAllowed {
+                allow: route.allow(),
+            })?;
+        entry.operation(&operation);
+        head::check_body_expected(operation.verb, has_body)?;
+
+        let caller = snapshot.callers.identify(presented_token(&head.headers)?)?;
+        entry.caller(caller);
+
+        let credential = snapshot
+            .credential(&operation.store)
+            .ok_or(Denial::UnknownStore)?;
+        let limit = snapshot.limits.body_of(operation.verb);
+        let queried = permit(&caller.grants, operation)?.query(head.uri.query())?;
+
+        head::check_headers(&head.headers, has_body, &snapshot.limits)?;
+        let mut hold = self.bodies.hold();
+        let bytes = match has_body {
+            true => body::read(body, limit, snapshot.limits.body_timeout, &mut hold).await?,
+            false => Bytes::new(),
+        };
+        let deadline = self.upstream.deadline(now());
+
+        let mut items = Vec::new();
+        let decision = queried.body(&snapshot.rules, bytes, &mut items);
+        entry.items(items);
+        let allowed = decision?;
+
+        entry.reserve()?;
+        let outbound = Outbound {
+            allowed: &allowed,
+            credential,
+            destination: self.upstream.destination(),
+            preferences: &Preferences::of(&head.headers),
+            correlation_id: entry.correlation_id(),
+        };
+        let reply = self
+            .upstream
+            .send(&outbound, deadline, &mut entry.progress)
+            .await?;
+        let inbound = inbound::receive(reply, &head.method, credential, deadline).await?;
+
+        let around = Surroundings {
+            credential: Arc::clone(credential),
+            patience: snapshot.upstream.body_timeout,
+            pool: Rc::clone(&self.upstream),
+        };
+        Ok((inbound, around))
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the deadline counts from a request's last byte"
+)]
+fn now() -> Instant {
+    Instant::now()
+}

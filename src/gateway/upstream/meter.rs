@@ -1,0 +1,120 @@
+//! Counts what passes over an upstream connection, so that it is known, not guessed, whether a byte
+//! of a request has left and whether a byte of an answer has come.
+
+use crate::gateway::stream::Stream;
+use std::cell::Cell;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// Bytes handed to a connection and taken from it since it was opened.
+#[derive(Debug, Default)]
+pub(in crate::gateway) struct Meter {
+    written: Cell<u64>,
+    read: Cell<u64>,
+}
+
+/// Where a connection's counts stood when an exchange began on it.
+#[derive(Debug)]
+pub(in crate::gateway) struct Mark {
+    meter: Rc<Meter>,
+    written: u64,
+    read: u64,
+}
+
+impl Mark {
+    pub(super) fn set(meter: &Rc<Meter>) -> Self {
+        Self {
+            meter: Rc::clone(meter),
+            written: meter.written.get(),
+            read: meter.read.get(),
+        }
+    }
+
+    /// Whether a byte has been written since.
+    pub(in crate::gateway) fn wrote(&self) -> bool {
+        self.meter.written.get() != self.written
+    }
+
+    /// Whether a byte has been read since.
+    pub(super) fn was_read(&self) -> bool {
+        self.meter.read.get() != self.read
+    }
+}
+
+/// A stream whose bytes are counted.
+#[derive(Debug)]
+pub(super) struct Metered {
+    stream: Stream,
+    meter: Rc<Meter>,
+}
+
+impl Metered {
+    pub(super) fn new(stream: Stream) -> (Self, Rc<Meter>) {
+        let meter = Rc::new(Meter::default());
+        (
+            Self {
+                stream,
+                meter: Rc::clone(&meter),
+            },
+            meter,
+        )
+    }
+
+    fn count_written(&self, outcome: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(count)) = outcome {
+            self.meter
+                .written
+                .set(self.meter.written.get() + count as u64);
+        }
+        outcome
+    }
+}
+
+impl AsyncRead for Metered {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let outcome = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        let count = buffer.filled().len() - before;
+        self.meter.read.set(self.meter.read.get() + count as u64);
+        outcome
+    }
+}
+
+impl AsyncWrite for Metered {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.count_written(outcome)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pieces: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.stream).poll_write_vectored(cx, pieces);
+        self.count_written(outcome)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

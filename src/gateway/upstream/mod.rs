@@ -1,0 +1,362 @@
+//! One worker's connections to the upstream: a pool without locks, the rule for sending again, and
+//! the one deadline.
+
+mod dial;
+mod http1;
+mod meter;
+mod progress;
+
+pub(super) use http1::{Http1, poll_driven};
+pub(super) use progress::Progress;
+
+use super::outbound::{Destination, Outbound};
+use super::tasks::LocalExecutor;
+use crate::config::UpstreamSettings;
+use crate::denial::Denial;
+use crate::observe::WorkerMetrics;
+use bytes::Bytes;
+use dial::{Dialed, Dialer, chain};
+use http::Response;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+
+/// How often a silent HTTP/2 connection with a request on it is asked whether it lives, and how long
+/// it may take to say so: together within the default deadline.
+const PING_EVERY: Duration = Duration::from_secs(3);
+const PING_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How many connections are tried for one request: an upstream that closes all of them is down, and
+/// trying on would only add to its load.
+const ATTEMPTS: usize = 8;
+
+/// The head of an answer and what its body comes over.
+pub(super) struct Reply {
+    pub(super) response: Response<Incoming>,
+    /// The connection, where the body's reader must drive it.
+    pub(super) connection: Option<Box<Http1>>,
+    /// One of `upstream.connections`, given back with the reply.
+    pub(super) permit: OwnedSemaphorePermit,
+}
+
+/// A worker's way to the upstream.
+pub(super) struct Upstream {
+    dialer: Dialer,
+    destination: Destination,
+    deadline: Duration,
+    idle_timeout: Duration,
+    idle: RefCell<Vec<Box<Http1>>>,
+    shared: RefCell<Option<Shared>>,
+    /// Whether the upstream speaks HTTP/2; unknown before the first connection.
+    speaks_http2: Cell<Option<bool>>,
+    /// Held while opening a connection that others may come to share.
+    opening: Semaphore,
+    exchanges: Arc<Semaphore>,
+    metrics: Arc<WorkerMetrics>,
+}
+
+/// An HTTP/2 connection that all requests share.
+struct Shared {
+    sender: http2::SendRequest<Full<Bytes>>,
+    last_used: Instant,
+}
+
+/// A connection for one attempt.
+enum Carrier {
+    Own {
+        connection: Box<Http1>,
+        reused: bool,
+    },
+    Shared(http2::SendRequest<Full<Bytes>>),
+}
+
+/// What came of an attempt that failed.
+enum Failed {
+    /// Nothing of it was acted on: it may be made again whatever it does.
+    Unsent,
+    /// It may have been acted on, but no answer byte came over a connection that had been used before.
+    Unanswered,
+    /// It is the answer to the caller.
+    For(Denial),
+}
+
+impl Upstream {
+    pub(super) fn new(
+        settings: &UpstreamSettings,
+        exchanges: usize,
+        metrics: Arc<WorkerMetrics>,
+    ) -> Self {
+        Self {
+            dialer: Dialer::new(settings),
+            destination: Destination {
+                scheme: settings.scheme.clone(),
+                authority: settings.authority.clone(),
+                host: settings.host.clone(),
+            },
+            deadline: settings.deadline,
+            idle_timeout: settings.idle_timeout,
+            idle: RefCell::default(),
+            shared: RefCell::default(),
+            speaks_http2: Cell::new(settings.tls.is_none().then_some(false)),
+            opening: Semaphore::new(1),
+            exchanges: Arc::new(Semaphore::new(exchanges)),
+            metrics,
+        }
+    }
+
+    /// The name under which the upstream is asked.
+    pub(super) fn destination(&self) -> &Destination {
+        &self.destination
+    }
+
+    /// When a request whose last byte came at `now` must have been answered.
+    pub(super) fn deadline(&self, now: Instant) -> Instant {
+        now + self.deadline
+    }
+
+    /// Sends a request, again where that is allowed, until the head of an answer has come or the
+    /// deadline has passed.
+    pub(super) async fn send(
+        &self,
+        outbound: &Outbound<'_>,
+        deadline: Instant,
+        progress: &mut Progress,
+    ) -> Result<Reply, Denial> {
+        progress.begin(now());
+        let reply = tokio::time::timeout_at(deadline, self.send_until_answered(outbound, progress))
+            .await
+            .unwrap_or(Err(Denial::UpstreamTimeout))?;
+        let status = reply.response.status().as_u16();
+        self.metrics
+            .upstream_answered(status, progress.answered(status, now()));
+        Ok(reply)
+    }
+
+    async fn send_until_answered(
+        &self,
+        outbound: &Outbound<'_>,
+        progress: &mut Progress,
+    ) -> Result<Reply, Denial> {
+        let permit = Arc::clone(&self.exchanges).acquire_owned().await;
+        let permit = permit.map_err(|_| Denial::Overloaded {
+            bound: "upstream connections",
+        })?;
+        let mut again = outbound.may_be_sent_again();
+        for _ in 0..ATTEMPTS {
+            let carrier = self.carrier().await?;
+            match self.attempt(carrier, outbound, progress).await {
+                Ok((response, connection)) => {
+                    return Ok(Reply {
+                        response,
+                        connection,
+                        permit,
+                    });
+                }
+                Err(Failed::Unsent) => {}
+                Err(Failed::Unanswered) if again => again = false,
+                Err(Failed::Unanswered) => {
+                    let cause = "the connection was closed before an answer came".to_owned();
+                    return Err(Denial::UpstreamProtocolError { cause });
+                }
+                Err(Failed::For(denial)) => return Err(denial),
+            }
+            self.metrics.upstream_retried();
+        }
+        Err(Denial::UpstreamUnreachable {
+            cause: "every connection was closed before use".to_owned(),
+        })
+    }
+
+    async fn attempt(
+        &self,
+        carrier: Carrier,
+        outbound: &Outbound<'_>,
+        progress: &mut Progress,
+    ) -> Result<(Response<Incoming>, Option<Box<Http1>>), Failed> {
+        match carrier {
+            Carrier::Own {
+                mut connection,
+                reused,
+            } => {
+                let request = outbound.for_http1().map_err(|error| unbuildable(&error))?;
+                progress.attempt(connection.mark());
+                match connection.send(request).await {
+                    Ok(response) => Ok((response, Some(connection))),
+                    Err(error) => Err(http1_failure(&error, reused, progress)),
+                }
+            }
+            Carrier::Shared(mut sender) => {
+                let request = outbound.for_http2().map_err(|error| unbuildable(&error))?;
+                progress.attempt_uncounted();
+                match sender.try_send_request(request).await {
+                    Ok(response) => Ok((response, None)),
+                    Err(mut failure) => {
+                        let unsent =
+                            failure.take_message().is_some() || was_refused(failure.error());
+                        Err(self.http2_failure(failure.error(), unsent, progress))
+                    }
+                }
+            }
+        }
+    }
+
+    fn http2_failure(&self, error: &hyper::Error, unsent: bool, progress: &mut Progress) -> Failed {
+        if unsent {
+            progress.attempt_undone();
+            self.shared.borrow_mut().take();
+            return Failed::Unsent;
+        }
+        Failed::For(Denial::UpstreamProtocolError {
+            cause: chain(error),
+        })
+    }
+
+    /// A connection to send on: an idle one if there is one, else a new one.
+    async fn carrier(&self) -> Result<Carrier, Denial> {
+        if let Some(carrier) = self.waiting().await {
+            return Ok(carrier);
+        }
+        if self.speaks_http2.get() == Some(false) {
+            return self.open().await;
+        }
+        // Others who need a connection now may come to share this one.
+        let _opening = self.opening.acquire().await;
+        match self.waiting().await {
+            Some(carrier) => Ok(carrier),
+            None => self.open().await,
+        }
+    }
+
+    async fn waiting(&self) -> Option<Carrier> {
+        if let Some(shared) = self
+            .shared
+            .borrow_mut()
+            .as_mut()
+            .filter(|shared| !shared.sender.is_closed())
+        {
+            shared.last_used = now();
+            return Some(Carrier::Shared(shared.sender.clone()));
+        }
+        loop {
+            let mut connection = self.idle.borrow_mut().pop()?;
+            let fresh = connection.idle_since.elapsed() < self.idle_timeout;
+            if fresh && connection.is_usable().await {
+                return Some(Carrier::Own {
+                    connection,
+                    reused: true,
+                });
+            }
+        }
+    }
+
+    async fn open(&self) -> Result<Carrier, Denial> {
+        let Dialed { stream, http2 } = self.dialer.dial().await?;
+        self.metrics.upstream_opened();
+        self.speaks_http2.set(Some(http2));
+        let failed = |error: hyper::Error| Denial::UpstreamProtocolError {
+            cause: chain(&error),
+        };
+        if !http2 {
+            let connection = Box::new(Http1::start(stream, now()).await.map_err(failed)?);
+            return Ok(Carrier::Own {
+                connection,
+                reused: false,
+            });
+        }
+        let (sender, connection) = http2::Builder::new(LocalExecutor)
+            .timer(TokioTimer::new())
+            .keep_alive_interval(PING_EVERY)
+            .keep_alive_timeout(PING_PATIENCE)
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(failed)?;
+        tokio::task::spawn_local(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(
+                    cause = chain(&error),
+                    "an HTTP/2 connection to the upstream ended"
+                );
+            }
+        });
+        self.shared.replace(Some(Shared {
+            sender: sender.clone(),
+            last_used: now(),
+        }));
+        Ok(Carrier::Shared(sender))
+    }
+
+    /// Takes a connection back whose answer has been read to its end.
+    pub(super) fn give_back(&self, mut connection: Box<Http1>) {
+        connection.idle_since = now();
+        self.idle.borrow_mut().push(connection);
+    }
+
+    /// Closes what has been idle for `upstream.idle_timeout`.
+    pub(super) fn sweep(&self) {
+        let now = now();
+        let expired = |since: Instant| now.duration_since(since) >= self.idle_timeout;
+        self.idle
+            .borrow_mut()
+            .retain(|connection| !expired(connection.idle_since));
+        let mut shared = self.shared.borrow_mut();
+        if shared
+            .as_ref()
+            .is_some_and(|shared| expired(shared.last_used))
+        {
+            // Streams that are still open keep the connection until they end.
+            shared.take();
+        }
+    }
+}
+
+fn http1_failure(error: &hyper::Error, reused: bool, progress: &Progress) -> Failed {
+    let (wrote, was_read) = progress
+        .mark()
+        .map_or((true, true), |mark| (mark.wrote(), mark.was_read()));
+    if reused && !wrote {
+        Failed::Unsent
+    } else if reused && !was_read {
+        Failed::Unanswered
+    } else {
+        Failed::For(Denial::UpstreamProtocolError {
+            cause: chain(error),
+        })
+    }
+}
+
+/// Whether the upstream says that it did not act on a stream (RFC 9113 section 8.7).
+fn was_refused(error: &hyper::Error) -> bool {
+    let mut source: Option<&dyn std::error::Error> = Some(error);
+    while let Some(inner) = source {
+        if let Some(h2) = inner.downcast_ref::<h2::Error>() {
+            return h2.is_remote() && h2.reason() == Some(h2::Reason::REFUSED_STREAM);
+        }
+        source = inner.source();
+    }
+    false
+}
+
+fn unbuildable(error: &http::Error) -> Failed {
+    Failed::For(Denial::UpstreamProtocolError {
+        cause: format!("the request could not be built: {error}"),
+    })
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the clock of the upstream's deadlines"
+)]
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// Keeps the pool alive from the outside: an answer that is still being read gives its connection
+/// back to it.
+pub(super) type Pool = Rc<Upstream>;

@@ -1,0 +1,75 @@
+//! How far a request has got towards the upstream. It is kept by the audit entry, so that the record
+//! is right also when the client goes away in the middle.
+
+use super::meter::Mark;
+use crate::observe::Sent;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How far a request has got.
+#[derive(Debug, Default)]
+pub(in crate::gateway) struct Progress {
+    began: Option<Instant>,
+    attempt: Option<Mark>,
+    /// Set once bytes of an earlier attempt may have been acted on.
+    left: bool,
+    answered: Option<(u16, Duration)>,
+}
+
+impl Progress {
+    /// The first try to send begins.
+    pub(super) fn begin(&mut self, now: Instant) {
+        self.began.get_or_insert(now);
+    }
+
+    /// An attempt begins on a connection whose counts stand at `mark`.
+    pub(super) fn attempt(&mut self, mark: Mark) {
+        self.left |= self.attempt.take().is_some_and(|earlier| earlier.wrote());
+        self.attempt = Some(mark);
+    }
+
+    /// A stream of a shared connection begins, whose bytes cannot be told from the others'.
+    pub(super) fn attempt_uncounted(&mut self) {
+        self.left = true;
+    }
+
+    /// The last attempt is known not to have been acted on.
+    pub(super) fn attempt_undone(&mut self) {
+        self.left = false;
+    }
+
+    /// The current attempt, where its bytes are counted.
+    pub(super) fn mark(&self) -> Option<&Mark> {
+        self.attempt.as_ref()
+    }
+
+    /// The answer's head has come; gives the time it took.
+    pub(super) fn answered(&mut self, status: u16, now: Instant) -> Duration {
+        let took = self
+            .began
+            .map_or(Duration::ZERO, |began| now.duration_since(began));
+        self.answered = Some((status, took));
+        took
+    }
+
+    /// Whether the request reached the upstream.
+    pub(in crate::gateway) fn sent(&self) -> Sent {
+        if self.answered.is_some() {
+            Sent::Yes
+        } else if self.left || self.attempt.as_ref().is_some_and(Mark::wrote) {
+            Sent::Unknown
+        } else {
+            Sent::No
+        }
+    }
+
+    /// The upstream's status.
+    pub(in crate::gateway) fn status(&self) -> Option<u16> {
+        self.answered.map(|(status, _)| status)
+    }
+
+    /// From the first try to send to the answer's head.
+    pub(in crate::gateway) fn took(&self) -> Option<Duration> {
+        self.answered.map(|(_, took)| took)
+    }
+}

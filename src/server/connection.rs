@@ -1,0 +1,234 @@
+//! One client connection from its acceptance to its end: TLS handshake, the protocol, and the orders
+//! of the sweep.
+
+use super::socket::Socket;
+use super::watch::{Busy, Connections, Notes, Order, Phase, Watched};
+use crate::config::Limits;
+use crate::gateway::{Answer, Broken, Gateway, LocalExecutor, Stream};
+use crate::observe::{BareClose, Peer, WorkerMetrics};
+use bytes::Bytes;
+use http::{Request, Response};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio_rustls::{TlsAcceptor, TlsStream};
+
+/// The least room for reading a body: fewer system calls for large ones.
+const READ_BUFFER: usize = 128 * 1024;
+/// How much of an answer may wait in memory for a slow HTTP/2 client.
+const SEND_BUFFER: usize = 64 * 1024;
+/// How much of a body a client may send ahead on one stream, and on all of a connection together.
+const STREAM_WINDOW: u32 = 128 * 1024;
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// How often a silent HTTP/2 client is asked whether it lives, and how long it may take to say so.
+const PING_EVERY: Duration = Duration::from_secs(20);
+const PING_PATIENCE: Duration = Duration::from_secs(10);
+/// How many streams a client may open and reset at once before it is taken for an attacker
+/// (CVE-2023-44487, CVE-2025-8671).
+const RESETS: usize = 32;
+
+/// What the connections of one worker share.
+pub(super) struct Shared {
+    pub(super) gateway: Rc<Gateway>,
+    pub(super) connections: Rc<Connections>,
+    metrics: Arc<WorkerMetrics>,
+    tls: Option<TlsAcceptor>,
+    http1: http1::Builder,
+    http2: http2::Builder<LocalExecutor>,
+}
+
+impl Shared {
+    pub(super) fn new(
+        gateway: Rc<Gateway>,
+        connections: Rc<Connections>,
+        metrics: Arc<WorkerMetrics>,
+        tls: Option<Arc<rustls::ServerConfig>>,
+        limits: &Limits,
+    ) -> Self {
+        Self {
+            gateway,
+            connections,
+            metrics,
+            tls: tls.map(TlsAcceptor::from),
+            http1: http1(limits),
+            http2: http2(limits),
+        }
+    }
+
+    /// Serves one connection to its end.
+    pub(super) async fn serve(self: Rc<Self>, stream: Stream, peer: Peer) {
+        let phase = if self.tls.is_some() {
+            Phase::Handshake
+        } else {
+            Phase::Head
+        };
+        let watched = self.connections.watch(phase);
+        let run = self.run(stream, peer, &watched);
+        // An order to abort ends the connection wherever it is.
+        let mut run = pin!(run);
+        let reason = poll_fn(|cx| match watched.notes.order(cx) {
+            Order::Abort(reason) => Poll::Ready(reason),
+            _ => run.as_mut().poll(cx),
+        })
+        .await;
+        if let Some(reason) = reason {
+            self.metrics.bare_close(reason);
+        }
+    }
+
+    /// Gives the reason if the connection ended without a gateway's answer.
+    async fn run(&self, stream: Stream, peer: Peer, watched: &Watched) -> Option<BareClose> {
+        let notes = &watched.notes;
+        let stream = match (stream, &self.tls) {
+            (Stream::Tcp(tcp), Some(tls)) => match handshake(tls, tcp).await {
+                Ok(stream) => stream,
+                Err(_) => return Some(BareClose::Handshake),
+            },
+            (stream, _) => stream,
+        };
+        notes.enter(Phase::Head);
+        let agreed = agreed_on_http2(&stream);
+        let mut socket = Socket::new(stream, Rc::clone(notes));
+        let multiplexed = match agreed {
+            Some(agreed) => agreed,
+            None => socket.speaks_http2().await.ok()?,
+        };
+        let gateway = Rc::clone(&self.gateway);
+        let of_requests = Rc::clone(notes);
+        let service = service_fn(move |request| {
+            answer(Rc::clone(&gateway), Rc::clone(&of_requests), peer, request)
+        });
+        let ended = if multiplexed {
+            notes.multiplexes();
+            let connection = pin!(self.http2.serve_connection(TokioIo::new(socket), service));
+            finishing(connection, notes, http2::Connection::graceful_shutdown).await
+        } else {
+            let connection = pin!(self.http1.serve_connection(TokioIo::new(socket), service));
+            finishing(connection, notes, http1::Connection::graceful_shutdown).await
+        };
+        match ended {
+            Err(error) if error.is_parse() => Some(BareClose::Malformed),
+            _ => None,
+        }
+    }
+}
+
+async fn handshake(tls: &TlsAcceptor, tcp: TcpStream) -> std::io::Result<Stream> {
+    Ok(Stream::Tls(Box::new(TlsStream::Server(
+        tls.accept(tcp).await?,
+    ))))
+}
+
+/// What ALPN said; `None` where there was none, as without TLS.
+fn agreed_on_http2(stream: &Stream) -> Option<bool> {
+    match stream {
+        Stream::Tls(tls) => tls
+            .get_ref()
+            .1
+            .alpn_protocol()
+            .map(|protocol| protocol == b"h2"),
+        Stream::Tcp(_) | Stream::Unix(_) => None,
+    }
+}
+
+/// Runs a connection, and lets it finish when that is ordered.
+async fn finishing<C: Future>(
+    mut connection: Pin<&mut C>,
+    notes: &Notes,
+    finish: impl Fn(Pin<&mut C>),
+) -> C::Output {
+    let mut asked = false;
+    poll_fn(|cx| {
+        if !asked && notes.order(cx) == Order::Finish {
+            asked = true;
+            finish(connection.as_mut());
+        }
+        connection.as_mut().poll(cx)
+    })
+    .await
+}
+
+async fn answer(
+    gateway: Rc<Gateway>,
+    notes: Rc<Notes>,
+    peer: Peer,
+    request: Request<Incoming>,
+) -> Result<Response<Tracked>, Infallible> {
+    let busy = Busy::on(&notes);
+    let response = gateway.handle(request, peer).await;
+    Ok(response.map(|answer| Tracked {
+        answer,
+        _busy: busy,
+    }))
+}
+
+/// An answer's body, which keeps its connection busy until it has been handed over.
+struct Tracked {
+    answer: Answer,
+    _busy: Busy,
+}
+
+impl Body for Tracked {
+    type Data = Bytes;
+    type Error = Broken;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        Pin::new(&mut self.answer).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.answer.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.answer.size_hint()
+    }
+}
+
+/// hyper's own header timeout stays off: the sweep watches the head, and idle connections too.
+fn http1(limits: &Limits) -> http1::Builder {
+    let head = largest_head(limits);
+    let mut builder = http1::Builder::new();
+    builder
+        .half_close(false)
+        .header_read_timeout(None)
+        .max_header_size(head)
+        .max_buf_size(head.max(READ_BUFFER));
+    builder
+}
+
+fn http2(limits: &Limits) -> http2::Builder<LocalExecutor> {
+    let mut builder = http2::Builder::new(LocalExecutor);
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.http2_streams)
+        .max_header_list_size(u32::try_from(largest_head(limits)).unwrap_or(u32::MAX))
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_send_buf_size(SEND_BUFFER)
+        .max_pending_accept_reset_streams(RESETS)
+        .max_local_error_reset_streams(RESETS)
+        .keep_alive_interval(PING_EVERY)
+        .keep_alive_timeout(PING_PATIENCE);
+    builder
+}
+
+/// hyper reads a head of twice the limit, so that one just over it gets an answer that says so.
+fn largest_head(limits: &Limits) -> usize {
+    limits
+        .headers
+        .saturating_mul(2)
+        .saturating_add(limits.target)
+}

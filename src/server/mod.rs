@@ -1,0 +1,237 @@
+//! The doors: listeners, worker threads, connections and their limits, the drain, and the operator's
+//! listener. A [`Server`] is a running gateway.
+
+mod admin;
+mod connection;
+mod control;
+mod listener;
+mod socket;
+mod watch;
+mod worker;
+
+pub use control::Stage;
+pub use listener::Bound;
+
+use crate::config::Snapshot;
+use crate::config::file::{Address, File};
+use crate::observe::{Audit, AuditSettings, Exposition, WorkerMetrics, Writer};
+use admin::Admin;
+use control::Controller;
+use listener::{Listener, bind};
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::runtime::{Builder, LocalOptions};
+use worker::Worker;
+
+/// The most workers that are started unasked: a store's whole quota is 5 to 15 requests a second, and
+/// each worker keeps its own upstream connections.
+const WORKERS: usize = 2;
+
+/// How long the audit log's last lines may take to be written.
+const FLUSH: Duration = Duration::from_secs(5);
+
+/// Why a gateway could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address could not be bound.
+    #[error("cannot listen on {address} (`{key}`)")]
+    Bind {
+        /// The configuration's key.
+        key: &'static str,
+        /// The address.
+        address: String,
+        /// The cause.
+        source: io::Error,
+    },
+    /// The audit log could not be opened.
+    #[error("cannot open the audit log (`audit.output`)")]
+    Audit(#[source] io::Error),
+    /// A thread could not be started.
+    #[error("cannot start a thread")]
+    Thread(#[source] io::Error),
+}
+
+/// A running gateway.
+#[derive(Debug)]
+pub struct Server {
+    /// Where clients connect.
+    pub address: Bound,
+    /// Where the operator connects.
+    pub admin: Option<Bound>,
+    controller: Arc<Controller>,
+    workers: Vec<JoinHandle<io::Result<()>>>,
+    writer: Writer,
+    sockets: Vec<PathBuf>,
+}
+
+/// How a gateway ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// Requests that were cut.
+    pub cut: usize,
+    /// Workers that ended with an error.
+    pub failed: usize,
+    /// Whether every audit line was written.
+    pub audited: bool,
+}
+
+impl Server {
+    /// Binds the addresses and starts the workers. When it returns, connections are accepted.
+    pub fn start(file: &File, snapshot: Arc<Snapshot>) -> Result<Self, StartError> {
+        let (listener, address) = bind_as(
+            "listen.address",
+            &file.listen.address.value,
+            file.listen.socket_mode,
+        )?;
+        let admin = file
+            .admin
+            .as_ref()
+            .map(|admin| {
+                bind_as(
+                    "admin.address",
+                    &admin.address.value,
+                    file.listen.socket_mode,
+                )
+            })
+            .transpose()?;
+        let settings = AuditSettings {
+            output: file.audit.output.value.clone(),
+            on_failure: file.audit.on_failure,
+            queue: file.audit.queue,
+        };
+        let (audit, writer) = Audit::start(&settings).map_err(StartError::Audit)?;
+        let count = file.workers.unwrap_or_else(default_workers);
+        let metrics: Vec<Arc<WorkerMetrics>> =
+            std::iter::repeat_with(Arc::default).take(count).collect();
+        let controller = Arc::new(Controller::new(count));
+        let bound = admin.as_ref().map(|(_, bound)| bound.clone());
+        if let (Some((listener, _)), Some(admin)) = (admin, &file.admin) {
+            let admin = Admin {
+                hosts: admin.hosts.clone(),
+                controller: Arc::clone(&controller),
+                exposition: Exposition::new(metrics.clone(), audit.health()),
+            };
+            start_admin(admin, listener)?;
+        }
+        let workers = metrics
+            .into_iter()
+            .map(|metrics| {
+                let listener = listener.try_clone().map_err(StartError::Thread)?;
+                let worker = Worker {
+                    snapshot: Arc::clone(&snapshot),
+                    workers: count,
+                    listener,
+                    audit: audit.clone(),
+                    metrics,
+                    control: controller.control(),
+                    drain_timeout: file.drain_timeout,
+                };
+                let thread = std::thread::Builder::new().name("worker".to_owned());
+                thread
+                    .spawn(move || worker.run())
+                    .map_err(StartError::Thread)
+            })
+            .collect::<Result<_, _>>()?;
+        let sockets = [Some(&address), bound.as_ref()]
+            .into_iter()
+            .flatten()
+            .filter_map(unix_path)
+            .collect();
+        Ok(Self {
+            address,
+            admin: bound,
+            controller,
+            workers,
+            writer,
+            sockets,
+        })
+    }
+
+    /// Goes on to a later stage of its life.
+    pub fn advance(&self, stage: Stage) {
+        self.controller.advance(stage);
+    }
+
+    /// Whether a worker has ended, which none does before it is told to.
+    pub fn has_failed(&self) -> bool {
+        self.workers.iter().any(JoinHandle::is_finished)
+    }
+
+    /// Whether every worker has ended.
+    pub fn has_finished(&self) -> bool {
+        self.workers.iter().all(JoinHandle::is_finished)
+    }
+
+    /// Waits until the workers have ended and the audit log is written. Blocks.
+    pub fn wait(self) -> Ended {
+        let ended: Vec<_> = self.workers.into_iter().map(JoinHandle::join).collect();
+        let mut failed = 0;
+        for outcome in ended {
+            match outcome {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    failed += 1;
+                    tracing::error!(%error, "a worker failed");
+                }
+                Err(_) => failed += 1,
+            }
+        }
+        self.controller.advance(Stage::Stopped);
+        for socket in self.sockets {
+            if let Err(error) = std::fs::remove_file(&socket) {
+                tracing::warn!(%error, socket = %socket.display(), "the socket could not be removed");
+            }
+        }
+        Ended {
+            cut: self.controller.cut(),
+            failed,
+            audited: self.writer.finish(FLUSH),
+        }
+    }
+}
+
+fn bind_as(
+    key: &'static str,
+    address: &Address,
+    mode: u32,
+) -> Result<(Listener, Bound), StartError> {
+    bind(address, mode).map_err(|source| StartError::Bind {
+        key,
+        address: address.to_string(),
+        source,
+    })
+}
+
+fn unix_path(bound: &Bound) -> Option<PathBuf> {
+    match bound {
+        Bound::Unix(path) => Some(path.clone()),
+        Bound::Tcp(_) => None,
+    }
+}
+
+fn default_workers() -> usize {
+    std::thread::available_parallelism().map_or(1, |count| count.get().min(WORKERS))
+}
+
+/// The operator's thread outlives the workers: probes must be answered while draining.
+fn start_admin(admin: Admin, listener: Listener) -> Result<(), StartError> {
+    let serve = move || {
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build_local(LocalOptions::default())?;
+        runtime.block_on(admin.serve(listener))
+    };
+    let logged = || {
+        if let Err(error) = serve() {
+            tracing::error!(%error, "the admin listener failed");
+        }
+    };
+    std::thread::Builder::new()
+        .name("admin".to_owned())
+        .spawn(logged)
+        .map(drop)
+        .map_err(StartError::Thread)
+}

@@ -1,0 +1,134 @@
+//! A client's connection as hyper sees it: the stream, with notes on what it is doing. Closing it is
+//! done so that a client which is still sending can read the answer: the sending half is closed, and a
+//! bounded rest is read and thrown away, since unread bytes would turn the close into a reset that may
+//! overtake the answer (RFC 9112 section 9.6).
+
+use super::watch::{Notes, Phase};
+use crate::gateway::Stream;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+
+/// The most bytes that are thrown away for a client that goes on sending.
+const THROWN_AWAY: usize = 4 * 1024 * 1024;
+
+/// The first bytes of an HTTP/2 connection (RFC 9113 section 3.4).
+const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// A client's connection.
+#[derive(Debug)]
+pub(super) struct Socket {
+    stream: Stream,
+    notes: Rc<Notes>,
+    /// Bytes that were read to tell the protocol, and are to be read again.
+    begin: Vec<u8>,
+    ended: bool,
+    shut: bool,
+    thrown_away: usize,
+}
+
+impl Socket {
+    pub(super) fn new(stream: Stream, notes: Rc<Notes>) -> Self {
+        Self {
+            stream,
+            notes,
+            begin: Vec::new(),
+            ended: false,
+            shut: false,
+            thrown_away: 0,
+        }
+    }
+
+    /// Whether the client speaks HTTP/2, by the first bytes it sends.
+    pub(super) async fn speaks_http2(&mut self) -> io::Result<bool> {
+        let mut buffer = [0; PREFACE.len()];
+        let mut known = 0;
+        while let Some(space) = buffer.get_mut(known..).filter(|space| !space.is_empty()) {
+            let count = self.stream.read(space).await?;
+            known += count;
+            let begin = buffer.get(..known).unwrap_or_default();
+            if count == 0 || !PREFACE.starts_with(begin) {
+                break;
+            }
+        }
+        self.begin = buffer.get(..known).unwrap_or_default().to_vec();
+        Ok(self.begin == PREFACE)
+    }
+
+    fn throw_away(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut space = [0; 4096];
+        while !self.ended && self.thrown_away < THROWN_AWAY {
+            let mut buffer = ReadBuf::new(&mut space);
+            let outcome = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer));
+            self.thrown_away += buffer.filled().len();
+            self.ended = outcome.is_err() || buffer.filled().is_empty();
+        }
+        Poll::Ready(())
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if !self.begin.is_empty() {
+            let count = self.begin.len().min(buffer.remaining());
+            buffer.put_slice(self.begin.get(..count).unwrap_or_default());
+            self.begin.drain(..count);
+            return Poll::Ready(Ok(()));
+        }
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
+        if buffer.filled().len() > before {
+            self.notes.has_read();
+        } else if buffer.remaining() > 0 {
+            self.ended = true;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.notes.writes(outcome.is_pending());
+        outcome
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pieces: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.stream).poll_write_vectored(cx, pieces);
+        self.notes.writes(outcome.is_pending());
+        outcome
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let outcome = Pin::new(&mut self.stream).poll_flush(cx);
+        self.notes.writes(outcome.is_pending());
+        outcome
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.shut {
+            self.notes.enter(Phase::Linger);
+            ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+            self.shut = true;
+        }
+        self.throw_away(cx).map(Ok)
+    }
+}

@@ -1,0 +1,142 @@
+//! One worker: a thread with a runtime of its own, its own connections and its own upstream pool. What
+//! workers share is the listening socket, the snapshot and the audit queue.
+
+use super::connection::Shared;
+use super::control::{Control, Stage};
+use super::listener::{Door, Listener};
+use super::watch::{Connections, SWEEP};
+use crate::config::Snapshot;
+use crate::gateway::{Gateway, Stream};
+use crate::observe::{Audit, Peer, WorkerMetrics};
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// How long to wait after a failed accept: most causes (no descriptors left) pass when connections
+/// end, and trying at once would only spin.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+
+/// How long the tasks that open connections may take to notice the end.
+const RUNTIME_END: Duration = Duration::from_millis(100);
+
+/// What a worker is made of.
+pub(super) struct Worker {
+    pub(super) snapshot: Arc<Snapshot>,
+    pub(super) workers: usize,
+    pub(super) listener: Listener,
+    pub(super) audit: Audit,
+    pub(super) metrics: Arc<WorkerMetrics>,
+    pub(super) control: Control,
+    pub(super) drain_timeout: Duration,
+}
+
+impl Worker {
+    /// Runs until drained or stopped. Blocks its thread.
+    pub(super) fn run(self) -> io::Result<()> {
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build_local(LocalOptions::default())?;
+        let outcome = runtime.block_on(self.serve());
+        runtime.shutdown_timeout(RUNTIME_END);
+        outcome
+    }
+
+    async fn serve(self) -> io::Result<()> {
+        let door = self.listener.open()?;
+        let limits = self.snapshot.limits.clone();
+        let connections = Connections::new(Arc::clone(&self.metrics));
+        let gateway = Gateway::new(
+            Arc::clone(&self.snapshot),
+            self.workers,
+            self.audit,
+            Arc::clone(&self.metrics),
+        );
+        let shared = Rc::new(Shared::new(
+            Rc::new(gateway),
+            Rc::clone(&connections),
+            self.metrics,
+            self.snapshot.server_tls.clone(),
+            &limits,
+        ));
+        let sweeper = tokio::task::spawn_local({
+            let shared = Rc::clone(&shared);
+            async move {
+                let mut turns = tokio::time::interval(SWEEP);
+                loop {
+                    turns.tick().await;
+                    shared.connections.sweep(&limits);
+                    shared.gateway.sweep();
+                }
+            }
+        });
+        let places = self.snapshot.limits.connections.div_ceil(self.workers);
+        self.control.ready();
+        let mut control = self.control;
+        let door = accept(door, &shared, places, &mut control).await;
+        shared.gateway.drain();
+        connections.drain();
+        for (stream, peer) in door.close()? {
+            tokio::task::spawn_local(Rc::clone(&shared).serve(stream, peer));
+        }
+        drain(&connections, &mut control, self.drain_timeout).await;
+        sweeper.abort();
+        Ok(())
+    }
+}
+
+/// Accepts connections until the drain begins; gives the door back. While `places` connections are
+/// open, further ones wait in the kernel's queue.
+async fn accept(door: Door, shared: &Rc<Shared>, places: usize, control: &mut Control) -> Door {
+    let places = Arc::new(Semaphore::new(places));
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = control.reached(Stage::Draining) => return door,
+            accepted = accept_one(&door, &places) => accepted,
+        };
+        match accepted {
+            Ok((stream, peer, place)) => {
+                let connection = Rc::clone(shared).serve(stream, peer);
+                tokio::task::spawn_local(async move {
+                    connection.await;
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_AGAIN).await;
+            }
+        }
+    }
+}
+
+async fn accept_one(
+    door: &Door,
+    places: &Arc<Semaphore>,
+) -> io::Result<(Stream, Peer, OwnedSemaphorePermit)> {
+    let place = Arc::clone(places)
+        .acquire_owned()
+        .await
+        .map_err(io::Error::other)?;
+    let (stream, peer) = door.accept().await?;
+    Ok((stream, peer, place))
+}
+
+/// Waits until every connection has ended, at most for `patience`; then ends the rest.
+async fn drain(connections: &Rc<Connections>, control: &mut Control, patience: Duration) {
+    let cut_short = tokio::select! {
+        () = connections.emptied() => return,
+        () = tokio::time::sleep(patience) => "drain_timeout has passed",
+        () = control.reached(Stage::Stopped) => "the gateway was told to stop at once",
+    };
+    let cut = connections.abort();
+    control.cut(cut);
+    if cut > 0 {
+        tracing::warn!(requests = cut, reason = cut_short, "requests were cut");
+    }
+    // Their tasks have been woken, and end in their next turn.
+    connections.emptied().await;
+}
