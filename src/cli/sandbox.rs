@@ -105,7 +105,7 @@ fn start(listen: SocketAddr) -> Result<(Running, Server, String), SandboxError> 
         upstream_ca: None,
     };
     let snapshot = Snapshot::compile(&file, materials).map_err(wrong)?;
-    let server = Server::start(&file, Arc::new(snapshot))?;
+    let server = Server::start(&file, &Arc::new(snapshot))?;
     let metafield = metafield.unwrap_or_default();
     Ok((
         store,

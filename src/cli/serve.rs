@@ -21,7 +21,7 @@ pub(super) fn serve(path: &Path) -> io::Result<u8> {
         Err(Reported(code)) => return Ok(code),
     };
     start_log();
-    match Server::start(&file, snapshot) {
+    match Server::start(&file, &snapshot) {
         Ok(server) => run(server, file.drain_delay),
         Err(error) => {
             complain(&error, None)?;
@@ -63,12 +63,13 @@ async fn until_drained(server: &Server, drain_delay: Duration) -> io::Result<boo
         () = tokio::time::sleep(drain_delay) => None,
     };
     server.advance(Stage::Draining);
-    let second = match second {
-        Some(name) => Some(name),
-        None => tokio::select! {
+    let second = if second.is_some() {
+        second
+    } else {
+        tokio::select! {
             name = signals.next() => Some(name),
             () = finished(server) => None,
-        },
+        }
     };
     if let Some(name) = second {
         tracing::warn!(signal = name, "ending at once");

@@ -134,9 +134,10 @@ impl Gateway {
 
         head::check_headers(&head.headers, has_body, &snapshot.limits)?;
         let mut hold = self.bodies.hold();
-        let bytes = match has_body {
-            true => body::read(body, limit, snapshot.limits.body_timeout, &mut hold).await?,
-            false => Bytes::new(),
+        let bytes = if has_body {
+            body::read(body, limit, snapshot.limits.body_timeout, &mut hold).await?
+        } else {
+            Bytes::new()
         };
         let deadline = self.upstream.deadline(now());
 

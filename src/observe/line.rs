@@ -3,7 +3,7 @@
 
 use crate::denial::Code;
 use crate::policy::Item;
-use crate::policy::vocabulary::{Id, StoreHash, Verb};
+use crate::policy::vocabulary::{Id, PermissionSet, StoreHash, Verb};
 use http::Method;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -199,7 +199,7 @@ impl Line {
         object.text(
             "permission_set",
             item.and_then(|item| item.permission_set)
-                .map(|set| set.as_str()),
+                .map(PermissionSet::as_str),
         );
     }
 
@@ -226,7 +226,7 @@ impl Line {
         );
         object.array(
             "permission_sets",
-            items.map(|item| Member::Text(item.permission_set.map(|set| set.as_str()))),
+            items.map(|item| Member::Text(item.permission_set.map(PermissionSet::as_str))),
         );
     }
 }
@@ -326,7 +326,7 @@ mod tests {
                     ..Item::default()
                 },
                 Item {
-                    permission_set: crate::policy::vocabulary::PermissionSet::from_name("read"),
+                    permission_set: PermissionSet::from_name("read"),
                     ..Item::default()
                 },
             ],

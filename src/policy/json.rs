@@ -1,6 +1,6 @@
 //! Strict JSON (RFC 8259), so that no parser behind the gateway can read the same bytes differently:
 //! UTF-8 without a byte-order mark, one value, no key twice in one object (compared after
-//! unescaping), no lone surrogate, at most [`MAX_DEPTH`] levels. serde_json reads the tokens; no tree
+//! unescaping), no lone surrogate, at most [`MAX_DEPTH`] levels. `serde_json` reads the tokens; no tree
 //! is built, and texts without escapes are borrowed from the body.
 
 use crate::denial::{Denial, shortened};
@@ -92,7 +92,7 @@ pub(super) fn read<'de, T>(
         .map_err(|error| walk.stop.take().unwrap_or_else(|| syntax(&error)))
 }
 
-/// serde_json's syntax messages name the place and never quote the input.
+/// `serde_json`'s syntax messages name the place and never quote the input.
 fn syntax(error: &serde_json::Error) -> Denial {
     let (line, column) = (error.line(), error.column());
     let text = error.to_string();

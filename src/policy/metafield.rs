@@ -51,6 +51,10 @@ pub struct Item {
 pub struct Text(Bytes);
 
 impl Text {
+    #[expect(
+        clippy::ptr_arg,
+        reason = "whether the text is borrowed from the body is the point"
+    )]
     fn new(text: &Cow<'_, str>, body: &Bytes) -> Self {
         match text {
             // Borrowed texts are always borrowed from this body.
@@ -220,10 +224,10 @@ impl Judge<'_> {
         match (field, token) {
             (Field::Id, Token::Integer(value)) => item.id = Id::new(*value),
             (Field::PermissionSet, Token::Text(text)) => {
-                item.permission_set = PermissionSet::from_name(text)
+                item.permission_set = PermissionSet::from_name(text);
             }
             (Field::Namespace, Token::Text(text)) => {
-                item.namespace = Some(Text::new(text, self.body))
+                item.namespace = Some(Text::new(text, self.body));
             }
             (Field::Key, Token::Text(text)) => item.key = Some(Text::new(text, self.body)),
             _ => {}

@@ -80,7 +80,7 @@ pub struct Ended {
 
 impl Server {
     /// Binds the addresses and starts the workers. When it returns, connections are accepted.
-    pub fn start(file: &File, snapshot: Arc<Snapshot>) -> Result<Self, StartError> {
+    pub fn start(file: &File, snapshot: &Arc<Snapshot>) -> Result<Self, StartError> {
         let (listener, address) = bind_as(
             "listen.address",
             &file.listen.address.value,
@@ -121,7 +121,7 @@ impl Server {
             .map(|metrics| {
                 let listener = listener.try_clone().map_err(StartError::Thread)?;
                 let worker = Worker {
-                    snapshot: Arc::clone(&snapshot),
+                    snapshot: Arc::clone(snapshot),
                     workers: count,
                     listener,
                     audit: audit.clone(),

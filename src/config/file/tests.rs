@@ -8,6 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::*;
 use crate::config::problem::Problem;
+use crate::observe::{OnFailure, Output};
 use crate::policy::NamespacePattern;
 use crate::policy::vocabulary::{PermissionSet, Scope, Verb};
 

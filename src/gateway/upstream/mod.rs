@@ -52,6 +52,10 @@ pub(super) struct Upstream {
     destination: Destination,
     deadline: Duration,
     idle_timeout: Duration,
+    #[expect(
+        clippy::vec_box,
+        reason = "a connection moves between pool and request by its pointer"
+    )]
     idle: RefCell<Vec<Box<Http1>>>,
     shared: RefCell<Option<Shared>>,
     /// Whether the upstream speaks HTTP/2; unknown before the first connection.

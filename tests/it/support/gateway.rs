@@ -1,0 +1,277 @@
+//! A gateway in this process, on a free port, with its audit log in a file of its own.
+
+use super::client::{Client, Request};
+use super::http1::{Kind, Message, json, read};
+use metafield_gateway::config::{Snapshot, file, materials};
+use metafield_gateway::identity::Digest;
+use metafield_gateway::server::{Bound, Ended, Server, Stage};
+use std::fmt::Write as _;
+use std::fs;
+use std::io::BufReader;
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// The real credential of the store `abc123`: a canary that must never be seen outside its header.
+pub const CREDENTIAL: &str = "canary-credential-5f1e0c4d";
+/// A caller with `store_v2_customers` and no grants.
+pub const WRITER: &str = "canary-token-of-writer";
+/// A caller with `store_v2_customers_read_only`.
+pub const READER: &str = "canary-token-of-reader";
+/// A caller whose scope opens nothing.
+pub const PAYMENTS: &str = "canary-token-of-payments";
+/// A caller that is limited to some operations, permission sets and namespaces of one store.
+pub const LIMITED: &str = "canary-token-of-limited";
+/// A caller of the second store alone.
+pub const ELSEWHERE: &str = "canary-token-of-elsewhere";
+
+/// A folder that is removed when dropped.
+#[derive(Debug)]
+pub struct Folder(PathBuf);
+
+impl Folder {
+    pub fn new() -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let name = format!(
+            "metafield-gateway-it-{}-{}",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        );
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir_all(&path).expect("a temporary folder");
+        Self(path)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Writes a file and gives its path.
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.0.join(name);
+        fs::write(&path, content).expect("a file");
+        path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        drop(fs::remove_dir_all(&self.0));
+    }
+}
+
+/// The line of a caller's token.
+pub fn token_sha256(token: &str) -> String {
+    Digest::of(token.as_bytes())
+        .as_ref()
+        .iter()
+        .fold(String::new(), |mut hex, byte| {
+            write!(hex, "{byte:02x}").expect("a string");
+            hex
+        })
+}
+
+/// A gateway to be.
+#[derive(Debug)]
+pub struct Setup {
+    pub folder: Folder,
+    upstream: String,
+    listen: String,
+    settings: String,
+    workers: usize,
+}
+
+/// A gateway that runs.
+#[derive(Debug)]
+pub struct Gateway {
+    server: Option<Server>,
+    pub folder: Folder,
+}
+
+impl Setup {
+    /// A gateway in front of this upstream.
+    pub fn new(upstream: SocketAddr) -> Self {
+        Self::url(&format!("http://{upstream}"))
+    }
+
+    /// A gateway in front of the upstream with this URL.
+    pub fn url(upstream: &str) -> Self {
+        Self {
+            folder: Folder::new(),
+            upstream: format!("upstream.url = \"{upstream}\""),
+            listen: "listen.address = \"127.0.0.1:0\"".to_owned(),
+            settings: String::new(),
+            workers: 1,
+        }
+    }
+
+    /// The same with more lines of dotted keys, such as `limits.body = "1KiB"`.
+    pub fn with(mut self, settings: &str) -> Self {
+        self.settings.push_str(settings);
+        self.settings.push('\n');
+        self
+    }
+
+    /// The same with other lines about the listener.
+    pub fn listening(mut self, listen: &str) -> Self {
+        listen.clone_into(&mut self.listen);
+        self
+    }
+
+    /// The same with this many workers.
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = workers;
+        self
+    }
+
+    /// The configuration's text.
+    pub fn text(&self) -> String {
+        let Self {
+            upstream,
+            listen,
+            settings,
+            workers,
+            ..
+        } = self;
+        let callers = [
+            ("writer", WRITER, "scopes = [\"store_v2_customers\"]"),
+            (
+                "reader",
+                READER,
+                "scopes = [\"store_v2_customers_read_only\"]",
+            ),
+            (
+                "payments",
+                PAYMENTS,
+                "scopes = [\"store_stored_payment_instruments\"]",
+            ),
+            (
+                "limited",
+                LIMITED,
+                "scopes = [\"store_v2_customers\"]\nstores = [\"abc123\"]\noperations = [\"update\", \"update_batch\", \"list\"]\npermission_sets = [\"app_only\", \"read\"]\nnamespaces = [\"crm\", \"crm.*\"]",
+            ),
+            (
+                "elsewhere",
+                ELSEWHERE,
+                "scopes = [\"store_v2_customers\"]\nstores = [\"other1\"]",
+            ),
+        ];
+        let mut text = format!(
+            "workers = {workers}\n{listen}\n{upstream}\naudit.output = \"./audit.jsonl\"\n{settings}\n\
+             [[store]]\nhash = \"abc123\"\ncredential = {{ file = \"credential\" }}\n\
+             [[store]]\nhash = \"other1\"\ncredential = {{ file = \"credential\" }}\n"
+        );
+        for (name, token, rest) in callers {
+            let digest = token_sha256(token);
+            writeln!(
+                text,
+                "[[caller]]\nname = \"{name}\"\ntoken_sha256 = [\"{digest}\"]\n{rest}"
+            )
+            .expect("a string");
+        }
+        text
+    }
+
+    /// Starts the gateway.
+    pub fn start(self) -> Gateway {
+        self.folder.write("credential", CREDENTIAL);
+        let text = self.text();
+        let file = file::read(&text, self.folder.path())
+            .unwrap_or_else(|problems| panic!("{}\n{text}", problems.report("test")));
+        let snapshot = materials::read(&file)
+            .and_then(|materials| Snapshot::compile(&file, materials))
+            .unwrap_or_else(|problems| panic!("{}\n{text}", problems.report("test")));
+        let server = Server::start(&file, &Arc::new(snapshot)).expect("the gateway starts");
+        Gateway {
+            server: Some(server),
+            folder: self.folder,
+        }
+    }
+}
+
+impl Gateway {
+    /// A gateway with nothing special in front of this upstream.
+    pub fn before(upstream: SocketAddr) -> Self {
+        Setup::new(upstream).start()
+    }
+
+    fn server(&self) -> &Server {
+        self.server.as_ref().expect("the gateway runs")
+    }
+
+    /// Where it listens by TCP.
+    pub fn address(&self) -> SocketAddr {
+        match self.server().address {
+            Bound::Tcp(address) => address,
+            Bound::Unix(_) => panic!("the gateway listens on a Unix socket"),
+        }
+    }
+
+    /// A new connection.
+    pub fn connect(&self) -> Client {
+        Client::connect(self.address())
+    }
+
+    /// Sends one request on a connection of its own.
+    pub fn exchange(&self, request: &Request) -> Message {
+        self.connect().exchange(request)
+    }
+
+    /// An answer of the admin listener.
+    pub fn admin(&self, path: &str) -> Message {
+        let Some(Bound::Tcp(address)) = self.server().admin else {
+            panic!("no admin listener by TCP")
+        };
+        let mut stream = TcpStream::connect(address).expect("the admin listener");
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        std::io::Write::write_all(&mut stream, request.as_bytes()).expect("written");
+        let answer = read(&mut BufReader::new(stream), Kind::Answer { to_head: false });
+        answer
+            .expect("an answer")
+            .expect("an answer before the end")
+    }
+
+    /// The value of a counter or gauge, 0 where it does not stand.
+    pub fn metric(&self, name: &str) -> f64 {
+        let text = self.admin("/metrics");
+        let line = text
+            .text()
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.map_or(0.0, |value| value.parse().expect("a number"))
+    }
+
+    /// Goes on to a later stage.
+    pub fn advance(&self, stage: Stage) {
+        self.server().advance(stage);
+    }
+
+    /// Drains the gateway and gives its audit lines.
+    pub fn stop(self) -> Vec<serde_json::Value> {
+        self.end().1
+    }
+
+    /// Drains the gateway; gives how that went, and its audit lines.
+    pub fn end(mut self) -> (Ended, Vec<serde_json::Value>) {
+        let server = self.server.take().expect("the gateway runs");
+        server.advance(Stage::Draining);
+        let ended = server.wait();
+        (ended, self.audit_lines())
+    }
+
+    fn audit_lines(&self) -> Vec<serde_json::Value> {
+        let text = fs::read_to_string(self.folder.path().join("audit.jsonl")).unwrap_or_default();
+        text.lines().map(|line| json(line.as_bytes())).collect()
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        if let Some(server) = self.server.take() {
+            server.advance(Stage::Stopped);
+            server.wait();
+        }
+    }
+}
