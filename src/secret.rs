@@ -44,12 +44,7 @@ impl Secret {
         }
     }
 
-    /// The bytes; whoever holds them answers for them.
-    pub fn expose(&self) -> &[u8] {
-        &self.0
-    }
-
-    /// Gives the bytes up, still wiped when their new owner drops them.
+    /// Gives the bytes up to one who answers for them; they are still wiped when dropped.
     pub fn into_inner(self) -> Zeroizing<Vec<u8>> {
         self.0
     }
@@ -61,7 +56,7 @@ mod tests {
 
     #[test]
     fn trailing_white_space_is_dropped() {
-        let secret = Secret::new(b"token-text\r\n".to_vec()).map(|s| s.expose().to_vec());
+        let secret = Secret::new(b"token-text\r\n".to_vec()).map(|s| s.into_inner().to_vec());
         assert_eq!(secret, Ok(b"token-text".to_vec()));
     }
 

@@ -119,7 +119,9 @@ impl Scope {
         match self {
             Self::Customers => true,
             Self::CustomersReadOnly => verb.reads(),
-            Self::StoredPaymentInstruments | Self::StoredPaymentInstrumentsReadOnly => false,
+            Self::StoredPaymentInstruments
+            | Self::StoredPaymentInstrumentsReadOnly
+            | Self::Foreign(_) => false,
         }
     }
 }
@@ -207,6 +209,7 @@ mod tests {
             assert_eq!(Scope::CustomersReadOnly.opens(verb), verb.reads());
             assert!(!Scope::StoredPaymentInstruments.opens(verb));
             assert!(!Scope::StoredPaymentInstrumentsReadOnly.opens(verb));
+            assert!(!Scope::Foreign("store_v2_orders").opens(verb));
         }
     }
 

@@ -3,9 +3,10 @@
 
 use std::fmt;
 
-/// A scope of BigCommerce's Customers API.
+/// An OAuth scope of BigCommerce.
 ///
-/// Source: BigCommerce, "API accounts and OAuth scopes", table of the Customers scopes.
+/// Source: BigCommerce, "API Accounts & OAuth Scopes", tables of token creation and store resource
+/// scopes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
     /// `store_v2_customers`: opens every route of the gateway.
@@ -16,10 +17,60 @@ pub enum Scope {
     StoredPaymentInstruments,
     /// `store_stored_payment_instruments_read_only`: real, but opens no route of the gateway.
     StoredPaymentInstrumentsReadOnly,
+    /// A real scope of another API, by its name: a caller may have it, but it opens no route of the
+    /// gateway.
+    Foreign(&'static str),
 }
 
 impl Scope {
-    /// Every scope a caller may be given.
+    /// The scopes of other APIs.
+    const FOREIGN: [&'static str; 43] = [
+        "store_app_extensions_manage",
+        "store_cart",
+        "store_cart_read_only",
+        "store_channel_listings",
+        "store_channel_listings_read_only",
+        "store_channel_settings",
+        "store_channel_settings_read_only",
+        "store_checkout",
+        "store_checkout_read_only",
+        "store_content_checkout",
+        "store_content_checkout_read_only",
+        "store_fulfillment_methods_manage",
+        "store_fulfillment_methods_read_only",
+        "store_inventory",
+        "store_inventory_read_only",
+        "store_locations",
+        "store_locations_read_only",
+        "store_metafield_change_owner",
+        "store_metafield_write",
+        "store_metafield_write_all",
+        "store_order_fulfillment_manage",
+        "store_order_fulfillment_read_only",
+        "store_payments_access_token_create",
+        "store_payments_methods_read",
+        "store_sites",
+        "store_sites_read_only",
+        "store_storefront_api",
+        "store_storefront_api_customer_impersonation",
+        "store_themes_manage",
+        "store_themes_read_only",
+        "store_v2_content",
+        "store_v2_content_read_only",
+        "store_v2_customers_login",
+        "store_v2_information",
+        "store_v2_information_read_only",
+        "store_v2_marketing",
+        "store_v2_marketing_read_only",
+        "store_v2_orders",
+        "store_v2_orders_read_only",
+        "store_v2_products",
+        "store_v2_products_read_only",
+        "store_v2_transactions",
+        "store_v2_transactions_read_only",
+    ];
+
+    /// The scopes of the Customers API.
     pub const ALL: [Self; 4] = [
         Self::Customers,
         Self::CustomersReadOnly,
@@ -34,12 +85,17 @@ impl Scope {
             Self::CustomersReadOnly => "store_v2_customers_read_only",
             Self::StoredPaymentInstruments => "store_stored_payment_instruments",
             Self::StoredPaymentInstrumentsReadOnly => "store_stored_payment_instruments_read_only",
+            Self::Foreign(name) => name,
         }
     }
 
     /// The scope with this exact spelling.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|scope| scope.as_str() == name)
+        let foreign = Self::FOREIGN.into_iter().map(Self::Foreign);
+        Self::ALL
+            .into_iter()
+            .chain(foreign)
+            .find(|scope| scope.as_str() == name)
     }
 }
 
@@ -262,6 +318,10 @@ mod tests {
         }
         assert_eq!(PermissionSet::from_name("APP_ONLY"), None);
         assert_eq!(Scope::from_name("store_v2_customers "), None);
+        assert_eq!(
+            Scope::from_name("store_v2_orders"),
+            Some(Scope::Foreign("store_v2_orders"))
+        );
     }
 
     #[test]

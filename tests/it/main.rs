@@ -17,5 +17,6 @@
     reason = "helpers of tests are documented where their name does not say it"
 )]
 
+mod floors;
 mod forward;
 mod support;

@@ -1,3 +1,5 @@
+//! Files and variables that cannot serve, each named with its place, and none of their content shown.
+
 use std::path::PathBuf;
 
 use super::super::file;
@@ -65,8 +67,15 @@ fn everything_named_is_read() {
          [upstream]\nca = \"ca.pem\"\n[[store]]\nhash = \"def\"\ncredential = { env = \"SET\" }",
     );
     let materials = directory.read(&text).ok().unwrap();
-    let credentials: Vec<_> = materials.credentials.iter().map(Secret::expose).collect();
-    assert_eq!(credentials, [b"file-token".as_slice(), b"variable-token"]);
+    let credentials: Vec<_> = materials
+        .credentials
+        .into_iter()
+        .map(|secret| secret.into_inner().to_vec())
+        .collect();
+    assert_eq!(
+        credentials,
+        [b"file-token".to_vec(), b"variable-token".to_vec()]
+    );
     let tls = materials.server_tls.unwrap();
     assert_eq!(tls.certificates.len(), 2);
     assert_eq!(tls.private_key.secret_der(), [4, 3, 2, 1]);

@@ -3,132 +3,13 @@
 //! tells nothing about other callers or the upstream's secrets, and [`Denial::operator_text`] for the
 //! operational log.
 
-use http::StatusCode;
+mod code;
+mod faults;
+
+pub use code::Code;
+pub use faults::{Fault, Faults, Place, shortened};
+
 use std::borrow::Cow;
-use std::fmt;
-
-macro_rules! codes {
-    ($($(#[$doc:meta])* $name:ident = $word:literal, $status:ident;)*) => {
-        /// A stable word for each kind of refusal; it is the `code` of an answer, the value of
-        /// `X-Gateway-Code`, of the audit line's `code` and of the metrics' label.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum Code { $($(#[$doc])* $name,)* }
-
-        impl Code {
-            /// Every code, in the order of their discriminants.
-            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
-
-            /// The word. It is never renamed.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$name => $word,)* }
-            }
-
-            /// The status that the word always comes with.
-            pub const fn status(self) -> StatusCode {
-                match self { $(Self::$name => StatusCode::$status,)* }
-            }
-        }
-    };
-}
-
-codes! {
-    /// More than one credential, or one in more than one place.
-    AmbiguousCredentials = "ambiguous_credentials", BAD_REQUEST;
-    /// The audit log cannot take the line of this request.
-    AuditUnavailable = "audit_unavailable", SERVICE_UNAVAILABLE;
-    /// More items than `limits.batch_items`.
-    BatchTooLarge = "batch_too_large", PAYLOAD_TOO_LARGE;
-    /// The body did not arrive within `limits.body_timeout`.
-    BodyTimeout = "body_timeout", REQUEST_TIMEOUT;
-    /// A body over `limits.body` or `limits.batch_body`.
-    BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE;
-    /// The upstream's answer held the credential.
-    CredentialEchoed = "credential_echoed", BAD_GATEWAY;
-    /// A key that stands twice in one JSON object.
-    DuplicateKey = "duplicate_key", BAD_REQUEST;
-    /// A header section over `limits.headers`.
-    HeadersTooLarge = "headers_too_large", REQUEST_HEADER_FIELDS_TOO_LARGE;
-    /// An id that is not the path's.
-    IdMismatch = "id_mismatch", UNPROCESSABLE_ENTITY;
-    /// A field with a value outside its rule.
-    InvalidField = "invalid_field", UNPROCESSABLE_ENTITY;
-    /// A `permission_set` that is not one of the five.
-    InvalidPermissionSet = "invalid_permission_set", UNPROCESSABLE_ENTITY;
-    /// A token outside 16 to 8,192 visible ASCII characters.
-    InvalidToken = "invalid_token", UNAUTHORIZED;
-    /// The request has been through a gateway of this kind before.
-    LoopDetected = "loop_detected", LOOP_DETECTED;
-    /// Not JSON by RFC 8259, or deeper than the gateway reads.
-    MalformedJson = "malformed_json", BAD_REQUEST;
-    /// A query that cannot be decoded, or contradicts the path.
-    MalformedQuery = "malformed_query", BAD_REQUEST;
-    /// A request whose framing or target is not to be trusted.
-    MalformedRequest = "malformed_request", BAD_REQUEST;
-    /// A known path with another method.
-    MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED;
-    /// A field that this operation requires.
-    MissingField = "missing_field", UNPROCESSABLE_ENTITY;
-    /// No token.
-    MissingToken = "missing_token", UNAUTHORIZED;
-    /// A namespace outside the caller's grant.
-    NamespaceDenied = "namespace_denied", FORBIDDEN;
-    /// An operation outside the caller's grant.
-    OperationDenied = "operation_denied", FORBIDDEN;
-    /// The gateway has as much work as it may hold.
-    Overloaded = "overloaded", SERVICE_UNAVAILABLE;
-    /// A permission set outside the caller's grant.
-    PermissionSetDenied = "permission_set_denied", FORBIDDEN;
-    /// The caller lacks the scope of the operation.
-    ScopeDenied = "scope_denied", FORBIDDEN;
-    /// A store outside the caller's grant.
-    StoreDenied = "store_denied", FORBIDDEN;
-    /// A target over `limits.target`.
-    TargetTooLong = "target_too_long", URI_TOO_LONG;
-    /// A field that metafields do not have.
-    UnknownField = "unknown_field", UNPROCESSABLE_ENTITY;
-    /// A query key that the operation does not have.
-    UnknownQueryKey = "unknown_query_key", BAD_REQUEST;
-    /// A path that is not one of the routes.
-    UnknownRoute = "unknown_route", NOT_FOUND;
-    /// A store that is not configured.
-    UnknownStore = "unknown_store", NOT_FOUND;
-    /// A token that belongs to no caller.
-    UnknownToken = "unknown_token", UNAUTHORIZED;
-    /// A body with a `Content-Encoding`.
-    UnsupportedContentEncoding = "unsupported_content_encoding", UNSUPPORTED_MEDIA_TYPE;
-    /// A body that is not declared as JSON in UTF-8.
-    UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE;
-    /// The upstream refused the gateway's own credential.
-    UpstreamCredentialRefused = "upstream_credential_refused", BAD_GATEWAY;
-    /// The upstream broke the protocol or the connection.
-    UpstreamProtocolError = "upstream_protocol_error", BAD_GATEWAY;
-    /// The upstream answered with a redirect.
-    UpstreamRedirect = "upstream_redirect", BAD_GATEWAY;
-    /// The deadline passed before the upstream answered.
-    UpstreamTimeout = "upstream_timeout", GATEWAY_TIMEOUT;
-    /// No connection to the upstream.
-    UpstreamUnreachable = "upstream_unreachable", BAD_GATEWAY;
-    /// The upstream's certificate was not accepted.
-    UpstreamUntrusted = "upstream_untrusted", BAD_GATEWAY;
-    /// Another JSON type at the top than the operation takes.
-    WrongShape = "wrong_shape", BAD_REQUEST;
-}
-
-impl Code {
-    /// Whether policy had allowed the request before this went wrong.
-    pub const fn follows_permission(self) -> bool {
-        matches!(
-            self,
-            Self::CredentialEchoed
-                | Self::UpstreamCredentialRefused
-                | Self::UpstreamProtocolError
-                | Self::UpstreamRedirect
-                | Self::UpstreamTimeout
-                | Self::UpstreamUnreachable
-                | Self::UpstreamUntrusted
-        )
-    }
-}
 
 /// A reason to refuse a request, or to answer it with a failure of the upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -392,101 +273,6 @@ impl Denial {
     }
 }
 
-/// Where in a body a fault is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
-    /// The body as a whole.
-    Body,
-    /// A field of the one object.
-    Field(Cow<'static, str>),
-    /// An item of a batch, by its index from 0, or a field of it.
-    Item(usize, Option<Cow<'static, str>>),
-}
-
-/// One thing wrong with a body.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
-    /// Where.
-    pub place: Place,
-    /// Which kind.
-    pub code: Code,
-    /// What to do about it.
-    pub reason: Cow<'static, str>,
-}
-
-/// All that is wrong with a body, in its order; the first decides the code.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Faults(Vec<Fault>);
-
-impl Faults {
-    /// The faults found, or `None` where there are none.
-    pub fn found(list: Vec<Fault>) -> Option<Self> {
-        if list.is_empty() {
-            None
-        } else {
-            Some(Self(list))
-        }
-    }
-
-    /// Every fault, in the body's order.
-    pub fn iter(&self) -> impl Iterator<Item = &Fault> {
-        self.0.iter()
-    }
-
-    fn code(&self) -> Code {
-        self.0
-            .first()
-            .map_or(Code::InvalidField, |fault| fault.code)
-    }
-
-    fn detail(&self) -> &'static str {
-        match self.code() {
-            Code::PermissionSetDenied => "the caller is not granted this permission set",
-            Code::NamespaceDenied => "the caller is not granted this namespace",
-            _ => "the body has fields that are not acceptable",
-        }
-    }
-
-    /// The members of `errors`: a field, or an item's index, to its reasons.
-    fn push_json(&self, out: &mut Vec<u8>) {
-        let mut rest = self.0.as_slice();
-        while let Some(first) = rest.first() {
-            let same = rest
-                .iter()
-                .take_while(|fault| fault.key() == first.key())
-                .count();
-            let (group, later) = rest.split_at(same);
-            if rest.len() != self.0.len() {
-                out.push(b',');
-            }
-            push_text(out, &first.key());
-            out.push(b':');
-            let reasons: Vec<_> = group.iter().map(Fault::to_string).collect();
-            push_text(out, &reasons.join("; "));
-            rest = later;
-        }
-    }
-}
-
-impl Fault {
-    fn key(&self) -> Cow<'_, str> {
-        match &self.place {
-            Place::Body => "body".into(),
-            Place::Field(name) => name.as_ref().into(),
-            Place::Item(index, _) => index.to_string().into(),
-        }
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Place::Item(_, Some(field)) = &self.place {
-            write!(f, "{field}: ")?;
-        }
-        f.write_str(&self.reason)
-    }
-}
-
 /// Appends a JSON string.
 fn push_text(out: &mut Vec<u8>, text: &str) {
     // Writing to a vector cannot fail, and a string is always representable.
@@ -495,26 +281,9 @@ fn push_text(out: &mut Vec<u8>, text: &str) {
     }
 }
 
-/// A piece of a caller's text that is short enough to be repeated in an answer.
-pub fn shortened(text: &str) -> String {
-    const SHOWN: usize = 64;
-    let mut shown: String = text.chars().take(SHOWN).collect();
-    if shown.len() < text.len() {
-        shown.push('…');
-    }
-    shown
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn codes_stand_at_their_discriminants() {
-        for (index, code) in Code::ALL.iter().enumerate() {
-            assert_eq!(*code as usize, index);
-        }
-    }
 
     #[test]
     fn a_plain_refusal_is_a_problem_document() {
@@ -523,46 +292,5 @@ mod tests {
             body,
             r#"{"status":401,"title":"Unauthorized","type":"urn:metafield-gateway:unknown_token","detail":"the token belongs to no caller of this gateway","errors":{},"code":"unknown_token"}"#
         );
-    }
-
-    #[test]
-    fn faults_are_grouped_by_item_and_escaped() {
-        let fault = |place, code, reason: &'static str| Fault {
-            place,
-            code,
-            reason: reason.into(),
-        };
-        let faults = Faults::found(vec![
-            fault(
-                Place::Item(1, Some("key".into())),
-                Code::MissingField,
-                "is required",
-            ),
-            fault(
-                Place::Item(1, Some("a\"b".into())),
-                Code::UnknownField,
-                "is unknown",
-            ),
-            fault(
-                Place::Item(7, None),
-                Code::InvalidField,
-                "must be an object",
-            ),
-        ]);
-        let body = Denial::Fields(faults.expect("faults")).to_json();
-        let text = String::from_utf8(body).expect("UTF-8");
-        assert!(
-            text.contains(
-                r#""errors":{"1":"key: is required; a\"b: is unknown","7":"must be an object"}"#
-            ),
-            "{text}"
-        );
-        assert!(text.contains(r#""code":"missing_field""#), "{text}");
-    }
-
-    #[test]
-    fn long_texts_are_shortened_at_a_character() {
-        assert_eq!(shortened("short"), "short");
-        assert_eq!(shortened(&"ä".repeat(70)), format!("{}…", "ä".repeat(64)));
     }
 }
