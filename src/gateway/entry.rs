@@ -12,6 +12,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// The most characters of a method that is recorded: longer than any that is registered.
+const LONGEST_METHOD: usize = 32;
+
 /// One request's record in the making.
 pub(super) struct Entry {
     line: Option<Line>,
@@ -41,7 +44,9 @@ impl Entry {
             caller: None,
             store: None,
             verb: None,
-            method: head.method.clone(),
+            method: Some(&head.method)
+                .filter(|method| method.as_str().len() <= LONGEST_METHOD)
+                .cloned(),
             customer: None,
             metafield: None,
             items: Vec::new(),
@@ -90,7 +95,7 @@ impl Entry {
 
     /// Takes a place in the audit log's queue; without one nothing may be sent.
     pub(super) fn reserve(&mut self) -> Result<(), Denial> {
-        self.place = Some(self.audit.reserve().ok_or(Denial::AuditUnavailable)?);
+        self.place = Some(self.place().ok_or(Denial::AuditUnavailable)?);
         self.allowed = true;
         Ok(())
     }
@@ -107,12 +112,17 @@ impl Entry {
     }
 
     fn reserve_refusal(&mut self, denial: Denial) -> Denial {
-        self.place = self.audit.reserve();
+        self.place = self.place();
         if self.place.is_some() {
             denial
         } else {
             Denial::AuditUnavailable
         }
+    }
+
+    fn place(&self) -> Option<Place> {
+        self.audit
+            .reserve(self.line.as_ref().map_or(1, Line::weight))
     }
 
     /// BigCommerce's answer was passed on to its end.

@@ -99,17 +99,11 @@ fn names_gateway(via: &[u8]) -> bool {
     })
 }
 
-/// Refuses a body where the operation has none. (`GET` and `HEAD` were refused before.)
-pub(super) fn check_body_expected(verb: Verb, has_body: bool) -> Result<(), Denial> {
-    if has_body && !verb.has_body() {
-        return Err(malformed("this operation takes no body"));
-    }
-    Ok(())
-}
-
-/// Refuses header sections that are too large, and bodies that are not declared as plain JSON.
+/// Refuses header sections that are too large, bodies where the operation has none (`GET` and `HEAD`
+/// were refused before), and bodies that are not declared as plain JSON.
 pub(super) fn check_headers(
     headers: &HeaderMap,
+    verb: Verb,
     has_body: bool,
     limits: &Limits,
 ) -> Result<(), Denial> {
@@ -125,6 +119,9 @@ pub(super) fn check_headers(
     }
     if !has_body {
         return Ok(());
+    }
+    if !verb.has_body() {
+        return Err(malformed("this operation takes no body"));
     }
     if headers.contains_key(CONTENT_ENCODING) {
         return Err(Denial::UnsupportedContentEncoding);

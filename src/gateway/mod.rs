@@ -121,7 +121,7 @@ impl Gateway {
                 allow: route.allow(),
             })?;
         entry.operation(&operation);
-        head::check_body_expected(operation.verb, has_body)?;
+        let verb = operation.verb;
 
         let caller = snapshot.callers.identify(presented_token(&head.headers)?)?;
         entry.caller(caller);
@@ -129,10 +129,10 @@ impl Gateway {
         let credential = snapshot
             .credential(&operation.store)
             .ok_or(Denial::UnknownStore)?;
-        let limit = snapshot.limits.body_of(operation.verb);
+        let limit = snapshot.limits.body_of(verb);
         let queried = permit(&caller.grants, operation)?.query(head.uri.query())?;
 
-        head::check_headers(&head.headers, has_body, &snapshot.limits)?;
+        head::check_headers(&head.headers, verb, has_body, &snapshot.limits)?;
         let mut hold = self.bodies.hold();
         let bytes = if has_body {
             body::read(body, limit, snapshot.limits.body_timeout, &mut hold).await?

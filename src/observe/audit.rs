@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 /// How long the writer waits before it tries a failing output again: short enough that a moment's
 /// trouble passes unnoticed, long enough not to spin.
@@ -19,6 +19,9 @@ const RETRY: Duration = Duration::from_millis(200);
 /// The most bytes gathered for one write.
 const BATCH: usize = 64 * 1024;
 
+/// The most bytes that are kept for the next batch.
+const KEPT: usize = 2 * BATCH;
+
 /// What the configuration says of the audit log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditSettings {
@@ -26,7 +29,7 @@ pub struct AuditSettings {
     pub output: Output,
     /// What happens to requests while they cannot be recorded.
     pub on_failure: OnFailure,
-    /// How many lines may wait for the writer.
+    /// How many lines may wait for the writer; one with much text counts as several.
     pub queue: usize,
 }
 
@@ -53,9 +56,17 @@ pub enum OnFailure {
 /// The log as the workers see it.
 #[derive(Debug, Clone)]
 pub struct Audit {
-    queue: Option<mpsc::Sender<Line>>,
+    queue: Option<Queue>,
     on_failure: OnFailure,
     state: Arc<State>,
+}
+
+/// The channel has no bound of its own: a line enters it only with its places.
+#[derive(Debug, Clone)]
+struct Queue {
+    lines: mpsc::UnboundedSender<(Line, OwnedSemaphorePermit)>,
+    places: Arc<Semaphore>,
+    size: u32,
 }
 
 #[derive(Debug, Default)]
@@ -67,7 +78,7 @@ struct State {
 
 /// A place in the queue.
 #[derive(Debug)]
-pub struct Place(Option<mpsc::OwnedPermit<Line>>);
+pub struct Place(Option<OwnedSemaphorePermit>);
 
 /// The thread that writes; to be joined at the end with [`Writer::finish`].
 #[derive(Debug)]
@@ -100,8 +111,17 @@ impl Audit {
         on_failure: OnFailure,
         queue: usize,
     ) -> io::Result<(Self, Writer)> {
-        let (sender, lines) = mpsc::channel(queue);
-        let audit = Self::new(Some(sender), on_failure);
+        let (sender, lines) = mpsc::unbounded_channel();
+        let size = u32::try_from(queue).unwrap_or(u32::MAX);
+        let places = Arc::new(Semaphore::new(queue));
+        let audit = Self::new(
+            Some(Queue {
+                lines: sender,
+                places,
+                size,
+            }),
+            on_failure,
+        );
         let (finished, done) = std::sync::mpsc::channel();
         let state = Arc::clone(&audit.state);
         std::thread::Builder::new()
@@ -113,7 +133,7 @@ impl Audit {
         Ok((audit, Writer { done: Some(done) }))
     }
 
-    fn new(queue: Option<mpsc::Sender<Line>>, on_failure: OnFailure) -> Self {
+    fn new(queue: Option<Queue>, on_failure: OnFailure) -> Self {
         Self {
             queue,
             on_failure,
@@ -121,8 +141,8 @@ impl Audit {
         }
     }
 
-    /// Takes a place for one line; `None` if the request must be refused.
-    pub fn reserve(&self) -> Option<Place> {
+    /// Takes the place of a line of this weight; `None` if the request must be refused.
+    pub fn reserve(&self, weight: u32) -> Option<Place> {
         let Some(queue) = &self.queue else {
             return Some(Place(None));
         };
@@ -130,19 +150,21 @@ impl Audit {
         if refuse && self.is_failing() {
             return None;
         }
-        match queue.clone().try_reserve_owned() {
-            Ok(permit) => Some(Place(Some(permit))),
-            Err(_) if refuse => None,
-            Err(_) => Some(Place(None)),
+        match queue.place(weight) {
+            None if refuse => None,
+            permit => Some(Place(permit)),
         }
     }
 
     /// Hands a line over, into its place if it has one.
     pub fn record(&self, place: Option<Place>, line: Line) {
         let Some(queue) = &self.queue else { return };
-        if let Some(Place(Some(permit))) = place {
-            permit.send(line);
-        } else if queue.try_send(line).is_err() {
+        let permit = place
+            .and_then(|place| place.0)
+            .or_else(|| queue.place(line.weight()));
+        // The writer ends only after every sender, so that a line with a place is always taken.
+        let taken = permit.is_some_and(|permit| queue.lines.send((line, permit)).is_ok());
+        if !taken {
             self.state.lost.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -154,6 +176,15 @@ impl Audit {
 
     fn is_failing(&self) -> bool {
         self.state.failing.load(Ordering::Relaxed)
+    }
+}
+
+impl Queue {
+    /// A line heavier than the whole queue waits for all of it.
+    fn place(&self, weight: u32) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.places)
+            .try_acquire_many_owned(weight.min(self.size))
+            .ok()
     }
 }
 
@@ -188,21 +219,29 @@ impl Writer {
     }
 }
 
-fn write_lines(mut lines: mpsc::Receiver<Line>, mut output: Box<dyn Write + Send>, state: &State) {
+fn write_lines(
+    mut lines: mpsc::UnboundedReceiver<(Line, OwnedSemaphorePermit)>,
+    mut output: Box<dyn Write + Send>,
+    state: &State,
+) {
     let mut batch = Vec::with_capacity(BATCH);
-    while let Some(line) = lines.blocking_recv() {
-        let mut count = 1;
+    let mut places = Vec::new();
+    while let Some((line, place)) = lines.blocking_recv() {
         line.push_json(&mut batch);
+        places.push(place);
         while batch.len() < BATCH
-            && let Ok(line) = lines.try_recv()
+            && let Ok((line, place)) = lines.try_recv()
         {
             line.push_json(&mut batch);
-            count += 1;
+            places.push(place);
         }
         write_all(&batch, &mut output, state);
-        state.written.fetch_add(count, Ordering::Relaxed);
+        state
+            .written
+            .fetch_add(places.len() as u64, Ordering::Relaxed);
+        places.clear();
         batch.clear();
-        batch.shrink_to(BATCH);
+        batch.shrink_to(KEPT);
     }
 }
 
@@ -274,7 +313,7 @@ mod tests {
             caller: None,
             store: None,
             verb: None,
-            method: http::Method::GET,
+            method: Some(http::Method::GET),
             customer: None,
             metafield: None,
             items: Vec::new(),
@@ -306,7 +345,7 @@ mod tests {
     #[test]
     fn a_line_survives_a_failing_output_and_a_short_write() {
         let (audit, writer, tell, shown) = scripted(OnFailure::Refuse, 4);
-        let place = audit.reserve();
+        let place = audit.reserve(1);
         assert!(place.is_some());
         audit.record(place, line());
         tell.send(Err(io::Error::other("disk full")))
@@ -324,13 +363,10 @@ mod tests {
     #[test]
     fn a_full_queue_refuses_or_counts() {
         for (on_failure, place_given) in [(OnFailure::Refuse, false), (OnFailure::Continue, true)] {
-            let (audit, writer, tell, shown) = scripted(on_failure, 1);
-            // The writer takes the first line and stands in its write; the second fills the queue.
-            audit.record(audit.reserve(), line());
-            tell.send(Ok(1)).expect("the writer listens");
-            shown.recv().expect("the writer has the first line");
-            audit.record(audit.reserve(), line());
-            let place = audit.reserve();
+            let (audit, writer, tell, _shown) = scripted(on_failure, 1);
+            // A line keeps its place until it is written.
+            audit.record(audit.reserve(1), line());
+            let place = audit.reserve(1);
             assert_eq!(place.is_some(), place_given);
             audit.record(place, line());
             assert_eq!(audit.health().lost(), 1);
@@ -343,10 +379,10 @@ mod tests {
     #[test]
     fn a_reserved_place_is_kept() {
         let (audit, writer, tell, _shown) = scripted(OnFailure::Refuse, 2);
-        let first = audit.reserve();
-        let second = audit.reserve();
+        let first = audit.reserve(1);
+        let second = audit.reserve(1);
         assert!(first.is_some() && second.is_some());
-        assert!(audit.reserve().is_none());
+        assert!(audit.reserve(1).is_none());
         audit.record(first, line());
         audit.record(second, line());
         drop(tell);

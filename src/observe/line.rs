@@ -122,8 +122,8 @@ pub struct Line {
     pub store: Option<StoreHash>,
     /// The operation, once known.
     pub verb: Option<Verb>,
-    /// The request's method.
-    pub method: Method,
+    /// The request's method; `None` for one that is longer than any there is.
+    pub method: Option<Method>,
     /// The customer in the path.
     pub customer: Option<Id>,
     /// The metafield in the path.
@@ -143,6 +143,17 @@ pub struct Line {
 }
 
 impl Line {
+    /// How much of the queue the line takes: one place for each KiB of the texts it holds, so that the
+    /// queue's memory is bounded whatever the lines are.
+    pub fn weight(&self) -> u32 {
+        let texts = |item: &Item| {
+            let length = |text: &Option<Box<str>>| text.as_ref().map_or(0, |text| text.len());
+            length(&item.namespace) + length(&item.key) + size_of::<Item>()
+        };
+        let bytes: usize = self.items.iter().map(texts).sum();
+        u32::try_from(1 + bytes / 1024).unwrap_or(u32::MAX)
+    }
+
     /// Appends the line, with its line break, as one JSON object.
     pub fn push_json(&self, out: &mut Vec<u8>) {
         let mut object = Object { out };
@@ -161,7 +172,7 @@ impl Line {
         );
         object.text("store", self.store.as_ref().map(StoreHash::as_str));
         object.text("operation", self.verb.map(Verb::as_str));
-        object.text("method", Some(self.method.as_str()));
+        object.text("method", self.method.as_ref().map(Method::as_str));
         object.number("customer_id", self.customer.map(Id::get));
         if self.verb.is_some_and(Verb::is_batch) {
             self.push_batch(&mut object);
@@ -187,15 +198,8 @@ impl Line {
     fn push_single(&self, object: &mut Object<'_>) {
         let item = self.items.first();
         object.number("metafield_id", self.metafield.map(Id::get));
-        object.text(
-            "namespace",
-            item.and_then(|item| item.namespace.as_ref())
-                .map(AsRef::as_ref),
-        );
-        object.text(
-            "key",
-            item.and_then(|item| item.key.as_ref()).map(AsRef::as_ref),
-        );
+        object.text("namespace", item.and_then(|item| item.namespace.as_deref()));
+        object.text("key", item.and_then(|item| item.key.as_deref()));
         object.text(
             "permission_set",
             item.and_then(|item| item.permission_set)
@@ -216,13 +220,11 @@ impl Line {
             "namespaces",
             items
                 .clone()
-                .map(|item| Member::Text(item.namespace.as_ref().map(AsRef::as_ref))),
+                .map(|item| Member::Text(item.namespace.as_deref())),
         );
         object.array(
             "keys",
-            items
-                .clone()
-                .map(|item| Member::Text(item.key.as_ref().map(AsRef::as_ref))),
+            items.clone().map(|item| Member::Text(item.key.as_deref())),
         );
         object.array(
             "permission_sets",
@@ -317,7 +319,7 @@ mod tests {
             caller: None,
             store: StoreHash::parse("abc"),
             verb: Some(Verb::UpdateBatch),
-            method: Method::PUT,
+            method: Some(Method::PUT),
             customer: None,
             metafield: None,
             items: vec![
@@ -364,7 +366,7 @@ mod tests {
         let single = Line {
             verb: None,
             items: Vec::new(),
-            method: Method::from_bytes(b"G`T").expect("a token"),
+            method: Method::from_bytes(b"G`T").ok(),
             outcome: Outcome::Answered,
             ..line()
         };

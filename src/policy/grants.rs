@@ -90,10 +90,7 @@ impl Grants {
                     reason: format!("the caller is granted {}", listed(granted)).into(),
                 });
             }
-            if let Some(reason) = self
-                .namespaces
-                .refuses(item.namespace.as_ref().map(AsRef::as_ref))
-            {
+            if let Some(reason) = self.namespaces.refuses(item.namespace.as_deref()) {
                 let code = Code::NamespaceDenied;
                 faults.push(Fault {
                     place: place("namespace"),

@@ -33,7 +33,8 @@ pub enum UnknownFields {
     Forward,
 }
 
-/// What a body says of one metafield, as far as the decision and its record need it.
+/// What a body says of one metafield, as far as the decision and its record need it. The texts are
+/// copies, so that a record that waits to be written does not keep a whole body in memory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Item {
     /// `id`
@@ -41,33 +42,9 @@ pub struct Item {
     /// `permission_set`
     pub permission_set: Option<PermissionSet>,
     /// `namespace`
-    pub namespace: Option<Text>,
+    pub namespace: Option<Box<str>>,
     /// `key`
-    pub key: Option<Text>,
-}
-
-/// A text of the body; where it was written without escapes, it shares the body's memory.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Text(Bytes);
-
-impl Text {
-    #[expect(
-        clippy::ptr_arg,
-        reason = "whether the text is borrowed from the body is the point"
-    )]
-    fn new(text: &Cow<'_, str>, body: &Bytes) -> Self {
-        match text {
-            // Borrowed texts are always borrowed from this body.
-            Cow::Borrowed(text) => Self(body.slice_ref(text.as_bytes())),
-            Cow::Owned(text) => Self(Bytes::copy_from_slice(text.as_bytes())),
-        }
-    }
-}
-
-impl AsRef<str> for Text {
-    fn as_ref(&self) -> &str {
-        std::str::from_utf8(&self.0).unwrap_or_default()
-    }
+    pub key: Option<Box<str>>,
 }
 
 /// The most faults that are named of one metafield: enough to mend it, too few to make the answer a
@@ -227,9 +204,9 @@ impl Judge<'_> {
                 item.permission_set = PermissionSet::from_name(text);
             }
             (Field::Namespace, Token::Text(text)) => {
-                item.namespace = Some(Text::new(text, self.body));
+                item.namespace = Some(text.as_ref().into());
             }
-            (Field::Key, Token::Text(text)) => item.key = Some(Text::new(text, self.body)),
+            (Field::Key, Token::Text(text)) => item.key = Some(text.as_ref().into()),
             _ => {}
         }
     }

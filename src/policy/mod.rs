@@ -21,6 +21,6 @@ pub use credential::{Credential, X_AUTH_TOKEN};
 pub use decide::{Allowed, Permitted, Queried, permit};
 pub use grants::{Grants, NamespacePattern, Namespaces};
 pub use json::MAX_DEPTH;
-pub use metafield::{Item, Rules, Text, UnknownFields};
+pub use metafield::{Item, Rules, UnknownFields};
 pub use query::{LIST_KEYS, Query};
 pub use route::{Operation, Route};

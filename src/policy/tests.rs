@@ -249,8 +249,8 @@ fn items_tell_what_the_body_says() {
     let items = items.expect("allowed");
     let item = items.first().expect("an item");
     assert_eq!(item.permission_set, Some(PermissionSet::Read));
-    assert_eq!(item.namespace.as_ref().map(AsRef::as_ref), Some("name"));
-    assert_eq!(item.key.as_ref().map(AsRef::as_ref), Some("k"));
+    assert_eq!(item.namespace.as_deref(), Some("name"));
+    assert_eq!(item.key.as_deref(), Some("k"));
 }
 
 #[test]
