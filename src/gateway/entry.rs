@@ -8,6 +8,7 @@ use crate::observe::{Audit, CorrelationId, Line, Outcome, Peer, Place, Sent, Wor
 use crate::policy::{Item, Operation};
 use http::HeaderMap;
 use http::request::Parts;
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -32,11 +33,12 @@ impl Entry {
     pub(super) fn begin(
         head: &Parts,
         peer: Peer,
+        ids: &Ids,
         audit: &Audit,
         metrics: &Arc<WorkerMetrics>,
     ) -> Self {
         let (time, began) = stamp();
-        let correlation_id = correlation_id(&head.headers);
+        let correlation_id = callers_id(&head.headers).unwrap_or_else(|| ids.fresh());
         let line = Line {
             time,
             correlation_id,
@@ -157,22 +159,43 @@ impl Drop for Entry {
     }
 }
 
-/// The caller's own id if it sent exactly one UUID, else a fresh one.
-fn correlation_id(headers: &HeaderMap) -> CorrelationId {
+/// The caller's own id if it sent exactly one UUID.
+fn callers_id(headers: &HeaderMap) -> Option<CorrelationId> {
     let mut values = headers.get_all(super::outbound::X_CORRELATION_ID).iter();
     match (values.next(), values.next()) {
         (Some(value), None) => CorrelationId::parse(value.as_bytes()),
         _ => None,
     }
-    .unwrap_or_else(|| {
-        let mut bytes = [0; 16];
-        if aws_lc_rs::rand::fill(&mut bytes).is_err() {
-            // A repeated id harms nothing but the joining of logs.
-            bytes = [0; 16];
-        }
-        CorrelationId::from_random(bytes)
-    })
 }
+
+/// Fresh ids. Random bytes are taken in advance: the system's generator costs more by the call than by
+/// the byte.
+#[derive(Default)]
+pub(super) struct Ids(Cell<Vec<u8>>);
+
+impl Ids {
+    const AHEAD: usize = 64 * ID;
+
+    fn fresh(&self) -> CorrelationId {
+        let mut ahead = self.0.take();
+        if ahead.len() < ID {
+            ahead.resize(Self::AHEAD, 0);
+            if aws_lc_rs::rand::fill(&mut ahead).is_err() {
+                // Repeated ids harm nothing but the joining of logs.
+                ahead.fill(0);
+            }
+        }
+        let mut bytes = [0; ID];
+        for (to, from) in bytes.iter_mut().zip(ahead.drain(ahead.len() - ID..)) {
+            *to = from;
+        }
+        self.0.set(ahead);
+        CorrelationId::from_random(bytes)
+    }
+}
+
+/// The bytes of an id.
+const ID: usize = 16;
 
 #[expect(clippy::disallowed_methods, reason = "a request is stamped here, once")]
 fn stamp() -> (jiff::Timestamp, Instant) {

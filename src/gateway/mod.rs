@@ -24,7 +24,7 @@ use crate::policy::{Route, permit};
 use answer::Surroundings;
 use body::Budget;
 use bytes::Bytes;
-use entry::Entry;
+use entry::{Entry, Ids};
 use http::header::CONNECTION;
 use http::request::Parts;
 use http::{HeaderValue, Request, Response, Version};
@@ -45,6 +45,7 @@ pub struct Gateway {
     bodies: Budget,
     audit: Audit,
     metrics: Arc<WorkerMetrics>,
+    ids: Ids,
     draining: Cell<bool>,
 }
 
@@ -66,6 +67,7 @@ impl Gateway {
             bodies: Budget::new(memory),
             audit,
             metrics,
+            ids: Ids::default(),
             draining: Cell::new(false),
         }
     }
@@ -84,7 +86,7 @@ impl Gateway {
     pub async fn handle(&self, request: Request<Incoming>, peer: Peer) -> Response<Answer> {
         let (head, body) = request.into_parts();
         let version = head.version;
-        let mut entry = Entry::begin(&head, peer, &self.audit, &self.metrics);
+        let mut entry = Entry::begin(&head, peer, &self.ids, &self.audit, &self.metrics);
         let id = entry.correlation_id();
         let mut response = match self.serve(&head, body, &mut entry).await {
             Ok((inbound, around)) => answer::pass_on(inbound, entry, around),
