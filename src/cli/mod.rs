@@ -3,6 +3,7 @@
 
 mod check;
 mod load;
+mod log;
 mod sandbox;
 mod serve;
 mod token;
@@ -10,17 +11,12 @@ mod token;
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
 use std::fmt::Display;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use tracing_subscriber::filter::{LevelFilter, Targets};
-use tracing_subscriber::prelude::*;
 
 const FAILED: u8 = 1;
 const MISUSED: u8 = 2;
-
-/// The variable that sets how much is logged.
-const LOG_VARIABLE: &str = "METAFIELD_GATEWAY_LOG";
 
 /// Puts one shared BigCommerce credential behind policy: callers send their normal requests with a
 /// token of their own, and the gateway decides, swaps the token for the real one, and forwards.
@@ -109,41 +105,6 @@ fn complain(error: &dyn std::error::Error, hint: Option<&dyn Display>) -> io::Re
         writeln!(out, "  hint: {hint}")?;
     }
     Ok(())
-}
-
-/// Starts the operational log. It takes this crate's events alone: a dependency's could hold headers.
-fn start_log() {
-    let level = match std::env::var(LOG_VARIABLE).as_deref() {
-        Ok("error") => LevelFilter::ERROR,
-        Ok("warn") => LevelFilter::WARN,
-        Ok("debug") => LevelFilter::DEBUG,
-        _ => LevelFilter::INFO,
-    };
-    let events = tracing_subscriber::fmt::layer()
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        .with_target(false);
-    let ours = Targets::new().with_target("metafield_gateway", level);
-    // An error means that a log has been started already, which serves as well.
-    if tracing_subscriber::registry()
-        .with(events.with_filter(ours))
-        .try_init()
-        .is_err()
-    {
-        tracing::debug!("the log was started before");
-    }
-    log_panics();
-}
-
-/// A panic ends one connection, never the process. Its message is not logged: it could hold data.
-fn log_panics() {
-    std::panic::set_hook(Box::new(|panic| {
-        let place = panic
-            .location()
-            .map(ToString::to_string)
-            .unwrap_or_default();
-        tracing::error!(place, "a defect in the gateway ended a connection");
-    }));
 }
 
 #[cfg(test)]

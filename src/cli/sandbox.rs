@@ -2,7 +2,7 @@
 
 use super::serve::run;
 use super::token::hex;
-use super::{FAILED, complain, start_log};
+use super::{FAILED, complain, log};
 use crate::config::{Materials, Snapshot, file};
 use crate::identity::Digest;
 use crate::sandbox::{Options, Running, Seed, spawn};
@@ -56,7 +56,7 @@ enum SandboxError {
 }
 
 pub(super) fn sandbox(listen: SocketAddr) -> io::Result<u8> {
-    start_log();
+    let _log = log::start()?;
     match start(listen) {
         Ok((store, server, path)) => {
             print_lines(&server, &path)?;

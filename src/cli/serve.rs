@@ -1,7 +1,7 @@
 //! `serve`: the gateway until a signal, then its drain.
 
 use super::load::{self, Reported};
-use super::{FAILED, complain, start_log};
+use super::{FAILED, complain, log};
 use crate::server::{Ended, Server, Stage};
 use std::io;
 use std::path::Path;
@@ -20,7 +20,7 @@ pub(super) fn serve(path: &Path) -> io::Result<u8> {
         Ok(snapshot) => snapshot,
         Err(Reported(code)) => return Ok(code),
     };
-    start_log();
+    let _log = log::start()?;
     match Server::start(&file, &snapshot) {
         Ok(server) => run(server, file.drain_delay),
         Err(error) => {

@@ -61,10 +61,11 @@ pub(super) struct Notes {
     finishing: Cell<Option<Instant>>,
     order: Cell<Order>,
     waker: RefCell<Option<Waker>>,
+    metrics: Arc<WorkerMetrics>,
 }
 
 impl Notes {
-    fn new(clock: &Rc<Cell<Instant>>, phase: Phase) -> Self {
+    fn new(clock: &Rc<Cell<Instant>>, phase: Phase, metrics: &Arc<WorkerMetrics>) -> Self {
         Self {
             clock: Rc::clone(clock),
             phase: Cell::new(phase),
@@ -75,6 +76,7 @@ impl Notes {
             finishing: Cell::default(),
             order: Cell::new(Order::None),
             waker: RefCell::default(),
+            metrics: Arc::clone(metrics),
         }
     }
 
@@ -182,6 +184,9 @@ impl Busy {
 
 impl Drop for Busy {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.metrics.bare_close(BareClose::Panic);
+        }
         let left = self.0.in_flight.get().saturating_sub(1);
         self.0.in_flight.set(left);
         if left == 0 && self.0.phase.get() == Phase::Busy {
@@ -220,7 +225,7 @@ impl Connections {
 
     /// Takes a new connection into care.
     pub(super) fn watch(self: &Rc<Self>, phase: Phase) -> Watched {
-        let notes = Rc::new(Notes::new(&self.clock, phase));
+        let notes = Rc::new(Notes::new(&self.clock, phase, &self.metrics));
         self.open.borrow_mut().push(Rc::clone(&notes));
         self.metrics.accepted();
         Watched {
@@ -269,9 +274,6 @@ impl Connections {
 impl Drop for Watched {
     fn drop(&mut self) {
         let connections = &self.connections;
-        if std::thread::panicking() {
-            connections.metrics.bare_close(BareClose::Panic);
-        }
         connections.metrics.closed();
         let mut open = connections.open.borrow_mut();
         if let Some(place) = open.iter().position(|notes| Rc::ptr_eq(notes, &self.notes)) {
