@@ -175,10 +175,13 @@ fn the_reference_names_every_code() {
     let reference = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/README.md");
     let reference = fs::read_to_string(reference).expect("the reference");
     for code in metafield_gateway::denial::Code::ALL {
-        let row = reference
+        let word = format!("`{}`", code.as_str());
+        let mut rows = reference
             .lines()
-            .find(|line| line.starts_with('|') && line.contains(&format!("`{}`", code.as_str())))
-            .unwrap_or_else(|| panic!("config/README.md does not name {}", code.as_str()));
-        assert!(row.contains(code.status().as_str()), "{row}");
+            .filter(|line| line.starts_with('|') && line.contains(&word));
+        assert!(
+            rows.any(|row| row.contains(code.status().as_str())),
+            "config/README.md does not name {word}"
+        );
     }
 }
