@@ -4,9 +4,10 @@
 //! judged.
 
 use super::grants::Grants;
-use super::metafield::{self, Item, Rules};
+use super::metafield::{self, Item};
 use super::query::{self, Query};
 use super::route::Operation;
+use super::rules::Rules;
 use crate::denial::Denial;
 use bytes::Bytes;
 

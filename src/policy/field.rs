@@ -2,8 +2,8 @@
 //! values; ids are integer tokens, never floats.
 
 use super::json::Token;
-use super::metafield::Rules;
 use super::route::Operation;
+use super::rules::Rules;
 use super::vocabulary::{Id, PermissionSet, Verb};
 use crate::denial::Code;
 use std::borrow::Cow;

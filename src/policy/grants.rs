@@ -2,7 +2,6 @@
 //! a caller without grants may do what its scopes open.
 
 use super::metafield::Item;
-use super::query::Pair;
 use super::route::Operation;
 use super::vocabulary::{PermissionSet, Scope, StoreHash, Verb};
 use crate::denial::{Code, Denial, Fault, Faults, Place};
@@ -150,26 +149,6 @@ impl Namespaces {
         }
     }
 
-    /// A limited caller's list must name namespaces, each within the grant.
-    pub(super) fn permit_list(&self, pairs: &[Pair<'_>]) -> Result<(), Denial> {
-        if matches!(self, Self::Any) {
-            return Ok(());
-        }
-        let mut named = pairs.iter().filter_map(|(key, value)| match key.as_ref() {
-            "namespace" => Some(self.cover(value)),
-            "namespace:in" => Some(value.split(',').all(|namespace| self.cover(namespace))),
-            _ => None,
-        });
-        // With both keys present the two filters meet, but which of them BigCommerce lets win is not
-        // documented: both must be within the grant.
-        match (named.next(), named.all(|covered| covered)) {
-            (Some(true), true) => Ok(()),
-            _ => Err(Denial::NamespaceUnproven {
-                remedy: "the caller is limited to namespaces: name one of them with `namespace` or `namespace:in`",
-            }),
-        }
-    }
-
     fn refuses(&self, namespace: Option<&str>) -> Option<&'static str> {
         match (self, namespace) {
             (Self::Any, _) => None,
@@ -219,28 +198,5 @@ mod tests {
         for outside in ["", "CRM", "crm.", "crmx", "crm.x", "erp", "erp.", "erpx"] {
             assert!(!granted.cover(outside), "{outside}");
         }
-    }
-
-    #[test]
-    fn a_limited_list_names_its_namespaces() {
-        let granted = only(&["crm", "erp.*"]);
-        let list = |pairs: &[(&'static str, &'static str)]| {
-            let pairs: Vec<Pair<'_>> = pairs
-                .iter()
-                .map(|(key, value)| ((*key).into(), (*value).into()))
-                .collect();
-            granted.permit_list(&pairs).is_ok()
-        };
-        assert!(list(&[("namespace", "crm")]));
-        assert!(list(&[("namespace:in", "crm,erp.a"), ("page", "2")]));
-        assert!(list(&[("namespace", "crm"), ("namespace:in", "crm")]));
-        assert!(!list(&[]));
-        assert!(!list(&[("page", "2")]));
-        assert!(!list(&[("namespace", "ads")]));
-        assert!(!list(&[("namespace:in", "crm,ads")]));
-        assert!(!list(&[("namespace:in", "crm, crm")]));
-        assert!(!list(&[("namespace:in", "")]));
-        assert!(!list(&[("namespace", "crm"), ("namespace:in", "ads")]));
-        assert!(!list(&[("namespace", "ads"), ("namespace:in", "crm")]));
     }
 }

@@ -5,6 +5,7 @@
 use super::field::{self, Field};
 use super::json::{self, Any, Key, Keys, Source, Token, Walk};
 use super::route::Operation;
+use super::rules::{Rules, UnknownFields};
 use super::vocabulary::{Id, PermissionSet, Verb};
 use crate::denial::{Code, Denial, Fault, Faults, Place, shortened};
 use bytes::Bytes;
@@ -12,26 +13,6 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
-
-/// What the configuration says about bodies.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rules {
-    /// What happens to fields that metafields do not have.
-    pub unknown_fields: UnknownFields,
-    /// The most items of a batch.
-    pub batch_items: usize,
-    /// The most characters of `value`.
-    pub value_length: usize,
-}
-
-/// What happens to fields that metafields do not have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UnknownFields {
-    /// The request is refused.
-    Refuse,
-    /// They are sent on, unless a key at any depth imitates a field.
-    Forward,
-}
 
 /// What a body says of one metafield, as far as the decision and its record need it. The texts are
 /// copies, so that a record that waits to be written does not keep a whole body in memory.

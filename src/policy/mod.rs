@@ -12,6 +12,7 @@ mod json;
 mod metafield;
 mod query;
 mod route;
+mod rules;
 pub mod vocabulary;
 
 #[cfg(test)]
@@ -21,6 +22,7 @@ pub use credential::{Credential, X_AUTH_TOKEN};
 pub use decide::{Allowed, Permitted, Queried, permit};
 pub use grants::{Grants, NamespacePattern, Namespaces};
 pub use json::MAX_DEPTH;
-pub use metafield::{Item, Rules, UnknownFields};
+pub use metafield::Item;
 pub use query::{LIST_KEYS, Query};
 pub use route::{Operation, Route};
+pub use rules::{Rules, UnknownFields};

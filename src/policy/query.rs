@@ -56,7 +56,7 @@ pub(super) fn judge(
     let pairs = pairs(raw.unwrap_or_default())?;
     let query = match operation.verb {
         Verb::List | Verb::ListAll => {
-            namespaces.permit_list(&pairs)?;
+            permit_list(namespaces, &pairs)?;
             list_query(&pairs)?
         }
         Verb::Update => {
@@ -72,7 +72,7 @@ pub(super) fn judge(
 }
 
 /// A decoded key and value.
-pub(super) type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
+type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
 
 fn pairs(raw: &str) -> Result<Vec<Pair<'_>>, Denial> {
     let mut pairs: Vec<Pair<'_>> = Vec::new();
@@ -159,6 +159,30 @@ fn update_query(metafield: Option<Id>, pairs: &[Pair<'_>]) -> Result<(), Denial>
     Ok(())
 }
 
+/// A namespace-limited caller's list must name namespaces, each within the grant.
+fn permit_list(namespaces: &Namespaces, pairs: &[Pair<'_>]) -> Result<(), Denial> {
+    if matches!(namespaces, Namespaces::Any) {
+        return Ok(());
+    }
+    let mut named = pairs.iter().filter_map(|(key, value)| match key.as_ref() {
+        "namespace" => Some(namespaces.cover(value)),
+        "namespace:in" => Some(
+            value
+                .split(',')
+                .all(|namespace| namespaces.cover(namespace)),
+        ),
+        _ => None,
+    });
+    // With both keys present the two filters meet, but which of them BigCommerce lets win is not
+    // documented: both must be within the grant.
+    match (named.next(), named.all(|covered| covered)) {
+        (Some(true), true) => Ok(()),
+        _ => Err(Denial::NamespaceUnproven {
+            remedy: "the caller is limited to namespaces: name one of them with `namespace` or `namespace:in`",
+        }),
+    }
+}
+
 fn list_query(pairs: &[Pair<'_>]) -> Result<Query, Denial> {
     let mut out = String::new();
     for (key, value) in pairs {
@@ -179,6 +203,7 @@ fn list_query(pairs: &[Pair<'_>]) -> Result<Query, Denial> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::grants::NamespacePattern;
     use crate::policy::route::Route;
     use http::Method;
 
@@ -276,6 +301,32 @@ mod tests {
             Ok("")
         );
         assert_eq!(judged(&Method::PUT, ONE, "").as_deref(), Ok(""));
+    }
+
+    #[test]
+    fn a_limited_list_names_its_namespaces() {
+        let granted = Namespaces::Only(vec![
+            NamespacePattern::Exact("crm".to_owned()),
+            NamespacePattern::Prefix("erp.".to_owned()),
+        ]);
+        let list = |pairs: &[(&'static str, &'static str)]| {
+            let pairs: Vec<Pair<'_>> = pairs
+                .iter()
+                .map(|(key, value)| ((*key).into(), (*value).into()))
+                .collect();
+            permit_list(&granted, &pairs).is_ok()
+        };
+        assert!(list(&[("namespace", "crm")]));
+        assert!(list(&[("namespace:in", "crm,erp.a"), ("page", "2")]));
+        assert!(list(&[("namespace", "crm"), ("namespace:in", "crm")]));
+        assert!(!list(&[]));
+        assert!(!list(&[("page", "2")]));
+        assert!(!list(&[("namespace", "ads")]));
+        assert!(!list(&[("namespace:in", "crm,ads")]));
+        assert!(!list(&[("namespace:in", "crm, crm")]));
+        assert!(!list(&[("namespace:in", "")]));
+        assert!(!list(&[("namespace", "crm"), ("namespace:in", "ads")]));
+        assert!(!list(&[("namespace", "ads"), ("namespace:in", "crm")]));
     }
 
     proptest::proptest! {
