@@ -2,6 +2,7 @@
 //! codes are 0 done, 1 failed while running, 2 wrong usage or configuration.
 
 mod check;
+mod descriptors;
 mod load;
 mod log;
 mod sandbox;

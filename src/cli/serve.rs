@@ -1,7 +1,7 @@
 //! `serve`: the gateway until a signal, then its drain.
 
 use super::load::{self, Reported};
-use super::{FAILED, complain, log};
+use super::{FAILED, complain, descriptors, log};
 use crate::server::{Ended, Server, Stage};
 use std::io;
 use std::path::Path;
@@ -21,6 +21,7 @@ pub(super) fn serve(path: &Path) -> io::Result<u8> {
         Err(Reported(code)) => return Ok(code),
     };
     let _log = log::start()?;
+    descriptors::raise(&file);
     match Server::start(&file, &snapshot) {
         Ok(server) => run(server, file.drain_delay),
         Err(error) => {
