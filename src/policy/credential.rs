@@ -35,8 +35,15 @@ impl Credential {
 
     /// Whether the credential stands in these bytes.
     pub fn occurs_in(&self, bytes: &[u8]) -> bool {
-        // Most header values are shorter; preparing the search would cost more than this.
-        bytes.len() >= self.0.len() && memchr::memmem::find(bytes, self.0.as_bytes()).is_some()
+        let sought = self.0.as_bytes();
+        // A prepared search would keep a copy of the credential that is not wiped, and preparing one
+        // each time costs more than looking for the first byte.
+        let Some((first, last)) = sought.first().zip(bytes.len().checked_sub(sought.len())) else {
+            return false;
+        };
+        let starts = bytes.get(..=last).unwrap_or_default();
+        memchr::memchr_iter(*first, starts)
+            .any(|at| bytes.get(at..).is_some_and(|rest| rest.starts_with(sought)))
     }
 }
 
@@ -60,6 +67,10 @@ mod tests {
         assert!(credential.occurs_in(b"{\"x\":\"s3cr3t-credential\"}"));
         assert!(!credential.occurs_in(b"{\"x\":\"s3cr3t\"}"));
         assert!(!credential.occurs_in(b""));
+        assert!(credential.occurs_in(b"s3cr3t-credential"));
+        assert!(credential.occurs_in(b"ssss3cr3t-credentials3cr3t-credential"));
+        assert!(!credential.occurs_in(b"s3cr3t-credentia"));
+        assert!(!credential.occurs_in(b"s3cr3t-credentiaL"));
         assert_eq!(credential.length(), 17);
     }
 }
