@@ -17,5 +17,10 @@
     reason = "helpers of tests are documented where their name does not say it"
 )]
 
+mod doors;
+mod doors_h2;
 mod forward;
+mod socket;
 mod support;
+mod upstream_h2;
+mod upstream_tls;
