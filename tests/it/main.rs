@@ -17,9 +17,13 @@
     reason = "helpers of tests are documented where their name does not say it"
 )]
 
+mod admin;
+mod commands;
 mod doors;
 mod doors_h2;
 mod forward;
+mod sandbox;
+mod serve;
 mod socket;
 mod support;
 mod upstream_h2;
