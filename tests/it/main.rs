@@ -22,6 +22,7 @@ mod commands;
 mod doors;
 mod doors_h2;
 mod forward;
+mod python_client;
 mod sandbox;
 mod serve;
 mod socket;
