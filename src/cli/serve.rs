@@ -33,14 +33,16 @@ pub(super) fn serve(path: &Path) -> io::Result<u8> {
 
 /// Runs a started gateway to its end; gives the exit code.
 pub(super) fn run(server: Server, drain_delay: Duration) -> io::Result<u8> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    // Before the addresses are named: who reads them may signal at once.
+    let signals = runtime.block_on(async { Signals::new() })?;
     tracing::info!(address = %server.address, "listening");
     if let Some(admin) = &server.admin {
         tracing::info!(address = %admin, "admin listening");
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let in_order = runtime.block_on(until_drained(&server, drain_delay))?;
+    let in_order = runtime.block_on(until_drained(&server, signals, drain_delay));
     let ended = server.wait();
     // Whoever drains for a second signal is done with it.
     runtime.shutdown_background();
@@ -48,14 +50,13 @@ pub(super) fn run(server: Server, drain_delay: Duration) -> io::Result<u8> {
 }
 
 /// Waits for a signal and begins the drain; a second signal ends it. `false` if a worker failed.
-async fn until_drained(server: &Server, drain_delay: Duration) -> io::Result<bool> {
-    let mut signals = Signals::new()?;
+async fn until_drained(server: &Server, mut signals: Signals, drain_delay: Duration) -> bool {
     tokio::select! {
         name = signals.next() => tracing::info!(signal = name, "draining"),
         () = failed(server) => {
             tracing::error!("a worker ended unexpectedly; the others are drained");
             server.advance(Stage::Draining);
-            return Ok(false);
+            return false;
         }
     }
     server.advance(Stage::Leaving);
@@ -76,7 +77,7 @@ async fn until_drained(server: &Server, drain_delay: Duration) -> io::Result<boo
         tracing::warn!(signal = name, "ending at once");
         server.advance(Stage::Stopped);
     }
-    Ok(true)
+    true
 }
 
 async fn failed(server: &Server) {

@@ -113,7 +113,8 @@ impl Gateway {
         entry: &mut Entry,
     ) -> Result<(Inbound, Surroundings), Denial> {
         let snapshot = &*self.snapshot;
-        let has_body = !body.is_end_stream();
+        // Over HTTP/2 an empty body may end only with a later frame.
+        let has_body = !body.is_end_stream() && body.size_hint().exact() != Some(0);
         head::check_framing(head, has_body, &snapshot.limits)?;
 
         let route = Route::parse(head.uri.path()).ok_or(Denial::UnknownRoute)?;

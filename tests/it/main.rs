@@ -12,11 +12,17 @@
     clippy::disallowed_types,
     reason = "the records of the fakes are read from other threads"
 )]
-#![expect(
-    missing_docs,
-    reason = "helpers of tests are documented where their name does not say it"
-)]
 
+mod admin;
+mod commands;
+mod doors;
+mod doors_h2;
 mod floors;
 mod forward;
+mod python_client;
+mod sandbox;
+mod serve;
+mod socket;
 mod support;
+mod upstream_h2;
+mod upstream_tls;

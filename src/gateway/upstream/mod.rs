@@ -2,6 +2,7 @@
 //! the one deadline.
 
 mod dial;
+mod failure;
 mod http1;
 mod meter;
 mod progress;
@@ -10,12 +11,14 @@ pub(super) use http1::{Http1, poll_driven};
 pub(super) use progress::Progress;
 
 use super::outbound::{Destination, Outbound};
+use super::stream::Stream;
 use super::tasks::LocalExecutor;
 use crate::config::UpstreamSettings;
 use crate::denial::Denial;
 use crate::observe::WorkerMetrics;
 use bytes::Bytes;
 use dial::{Dialed, Dialer, chain};
+use failure::{Failed, http1_failure, http2_failure, unbuildable};
 use http::Response;
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -58,6 +61,8 @@ pub(super) struct Upstream {
     )]
     idle: RefCell<Vec<Box<Http1>>>,
     shared: RefCell<Option<Shared>>,
+    /// How many shared connections there have been.
+    shared_count: Cell<u64>,
     /// Whether the upstream speaks HTTP/2; unknown before the first connection.
     speaks_http2: Cell<Option<bool>>,
     /// Held while opening a connection that others may come to share.
@@ -69,6 +74,7 @@ pub(super) struct Upstream {
 /// An HTTP/2 connection that all requests share.
 struct Shared {
     sender: http2::SendRequest<Full<Bytes>>,
+    number: u64,
     last_used: Instant,
 }
 
@@ -78,17 +84,11 @@ enum Carrier {
         connection: Box<Http1>,
         reused: bool,
     },
-    Shared(http2::SendRequest<Full<Bytes>>),
-}
-
-/// What came of an attempt that failed.
-enum Failed {
-    /// Nothing of it was acted on: it may be made again whatever it does.
-    Unsent,
-    /// It may have been acted on, but no answer byte came over a connection that had been used before.
-    Unanswered,
-    /// It is the answer to the caller.
-    For(Denial),
+    Shared {
+        sender: http2::SendRequest<Full<Bytes>>,
+        number: u64,
+        reused: bool,
+    },
 }
 
 impl Upstream {
@@ -108,6 +108,7 @@ impl Upstream {
             idle_timeout: settings.idle_timeout,
             idle: RefCell::default(),
             shared: RefCell::default(),
+            shared_count: Cell::default(),
             speaks_http2: Cell::new(settings.tls.is_none().then_some(false)),
             opening: Semaphore::new(1),
             exchanges: Arc::new(Semaphore::new(exchanges)),
@@ -196,30 +197,40 @@ impl Upstream {
                     Err(error) => Err(http1_failure(&error, reused, progress)),
                 }
             }
-            Carrier::Shared(mut sender) => {
-                let request = outbound.for_http2().map_err(|error| unbuildable(&error))?;
+            Carrier::Shared {
+                sender,
+                number,
+                reused,
+            } => {
                 progress.attempt_uncounted();
-                match sender.try_send_request(request).await {
+                match stream(sender, outbound, reused).await {
                     Ok(response) => Ok((response, None)),
-                    Err(mut failure) => {
-                        let unsent =
-                            failure.take_message().is_some() || was_refused(failure.error());
-                        Err(self.http2_failure(failure.error(), unsent, progress))
-                    }
+                    Err(failed) => Err(self.after(failed, number, progress)),
                 }
             }
         }
     }
 
-    fn http2_failure(&self, error: &hyper::Error, unsent: bool, progress: &mut Progress) -> Failed {
-        if unsent {
+    /// Draws the conclusions from a stream's failure for its connection and its record.
+    fn after(&self, failed: Failed, number: u64, progress: &mut Progress) -> Failed {
+        if matches!(failed, Failed::Unsent) {
             progress.attempt_undone();
-            self.shared.borrow_mut().take();
-            return Failed::Unsent;
         }
-        Failed::For(Denial::UpstreamProtocolError {
-            cause: chain(error),
-        })
+        if !matches!(failed, Failed::For(_)) {
+            self.leave(number);
+        }
+        failed
+    }
+
+    /// Shares a connection no longer that failed a request, unless another has taken its place.
+    fn leave(&self, number: u64) {
+        let mut shared = self.shared.borrow_mut();
+        if shared
+            .as_ref()
+            .is_some_and(|shared| shared.number == number)
+        {
+            shared.take();
+        }
     }
 
     /// A connection to send on: an idle one if there is one, else a new one.
@@ -246,7 +257,11 @@ impl Upstream {
             .filter(|shared| !shared.sender.is_closed())
         {
             shared.last_used = now();
-            return Some(Carrier::Shared(shared.sender.clone()));
+            return Some(Carrier::Shared {
+                sender: shared.sender.clone(),
+                number: shared.number,
+                reused: true,
+            });
         }
         loop {
             let mut connection = self.idle.borrow_mut().pop()?;
@@ -274,13 +289,16 @@ impl Upstream {
                 reused: false,
             });
         }
+        self.share(stream).await.map_err(failed)
+    }
+
+    async fn share(&self, stream: Stream) -> hyper::Result<Carrier> {
         let (sender, connection) = http2::Builder::new(LocalExecutor)
             .timer(TokioTimer::new())
             .keep_alive_interval(PING_EVERY)
             .keep_alive_timeout(PING_PATIENCE)
             .handshake(TokioIo::new(stream))
-            .await
-            .map_err(failed)?;
+            .await?;
         tokio::task::spawn_local(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(
@@ -289,11 +307,18 @@ impl Upstream {
                 );
             }
         });
+        let number = self.shared_count.get() + 1;
+        self.shared_count.set(number);
         self.shared.replace(Some(Shared {
             sender: sender.clone(),
+            number,
             last_used: now(),
         }));
-        Ok(Carrier::Shared(sender))
+        Ok(Carrier::Shared {
+            sender,
+            number,
+            reused: false,
+        })
     }
 
     /// Takes a connection back whose answer has been read to its end.
@@ -320,37 +345,20 @@ impl Upstream {
     }
 }
 
-fn http1_failure(error: &hyper::Error, reused: bool, progress: &Progress) -> Failed {
-    let (wrote, was_read) = progress
-        .mark()
-        .map_or((true, true), |mark| (mark.wrote(), mark.was_read()));
-    if reused && !wrote {
-        Failed::Unsent
-    } else if reused && !was_read {
-        Failed::Unanswered
-    } else {
-        Failed::For(Denial::UpstreamProtocolError {
-            cause: chain(error),
+/// Makes an attempt as a stream of a shared connection.
+async fn stream(
+    mut sender: http2::SendRequest<Full<Bytes>>,
+    outbound: &Outbound<'_>,
+    reused: bool,
+) -> Result<Response<Incoming>, Failed> {
+    let request = outbound.for_http2().map_err(|error| unbuildable(&error))?;
+    sender
+        .try_send_request(request)
+        .await
+        .map_err(|mut failure| {
+            let unsent = failure.take_message().is_some();
+            http2_failure(failure.error(), unsent, reused)
         })
-    }
-}
-
-/// Whether the upstream says that it did not act on a stream (RFC 9113 section 8.7).
-fn was_refused(error: &hyper::Error) -> bool {
-    let mut source: Option<&dyn std::error::Error> = Some(error);
-    while let Some(inner) = source {
-        if let Some(h2) = inner.downcast_ref::<h2::Error>() {
-            return h2.is_remote() && h2.reason() == Some(h2::Reason::REFUSED_STREAM);
-        }
-        source = inner.source();
-    }
-    false
-}
-
-fn unbuildable(error: &http::Error) -> Failed {
-    Failed::For(Denial::UpstreamProtocolError {
-        cause: format!("the request could not be built: {error}"),
-    })
 }
 
 #[expect(

@@ -11,6 +11,8 @@ use tokio::time::Instant;
 pub(in crate::gateway) struct Progress {
     began: Option<Instant>,
     attempt: Option<Mark>,
+    /// The current attempt is a stream of a shared connection, whose bytes cannot be told from others'.
+    uncounted: bool,
     /// Set once bytes of an earlier attempt may have been acted on.
     left: bool,
     answered: Option<(u16, Duration)>,
@@ -24,18 +26,24 @@ impl Progress {
 
     /// An attempt begins on a connection whose counts stand at `mark`.
     pub(super) fn attempt(&mut self, mark: Mark) {
-        self.left |= self.attempt.take().is_some_and(|earlier| earlier.wrote());
+        self.end_attempt();
         self.attempt = Some(mark);
     }
 
-    /// A stream of a shared connection begins, whose bytes cannot be told from the others'.
+    /// An attempt begins as a stream of a shared connection.
     pub(super) fn attempt_uncounted(&mut self) {
-        self.left = true;
+        self.end_attempt();
+        self.uncounted = true;
     }
 
-    /// The last attempt is known not to have been acted on.
+    /// The current attempt is known not to have been acted on.
     pub(super) fn attempt_undone(&mut self) {
-        self.left = false;
+        self.uncounted = false;
+    }
+
+    fn end_attempt(&mut self) {
+        self.left |= std::mem::take(&mut self.uncounted);
+        self.left |= self.attempt.take().is_some_and(|earlier| earlier.wrote());
     }
 
     /// The current attempt, where its bytes are counted.
@@ -56,7 +64,7 @@ impl Progress {
     pub(in crate::gateway) fn sent(&self) -> Sent {
         if self.answered.is_some() {
             Sent::Yes
-        } else if self.left || self.attempt.as_ref().is_some_and(Mark::wrote) {
+        } else if self.left || self.uncounted || self.attempt.as_ref().is_some_and(Mark::wrote) {
             Sent::Unknown
         } else {
             Sent::No

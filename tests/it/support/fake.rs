@@ -3,6 +3,7 @@
 
 use super::PATIENCE;
 use super::http1::{Kind, Message, read};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use std::io::{self, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
@@ -36,8 +37,58 @@ struct Log {
 pub struct Connection {
     /// Counted from 0.
     pub number: usize,
-    stream: BufReader<TcpStream>,
+    stream: BufReader<Wire>,
     log: Arc<Log>,
+}
+
+/// What a connection's bytes go over.
+enum Wire {
+    Tcp(TcpStream),
+    Tls(Box<StreamOwned<ServerConnection, TcpStream>>),
+}
+
+impl Wire {
+    fn new(tcp: TcpStream, tls: Option<&Arc<ServerConfig>>) -> Self {
+        match tls {
+            None => Self::Tcp(tcp),
+            Some(config) => {
+                let tls = ServerConnection::new(Arc::clone(config)).expect("a configuration");
+                Self::Tls(Box::new(StreamOwned::new(tls, tcp)))
+            }
+        }
+    }
+
+    fn tcp(&self) -> &TcpStream {
+        match self {
+            Self::Tcp(tcp) => tcp,
+            Self::Tls(tls) => &tls.sock,
+        }
+    }
+}
+
+impl Read for Wire {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(tcp) => tcp.read(buffer),
+            Self::Tls(tls) => tls.read(buffer),
+        }
+    }
+}
+
+impl Write for Wire {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(tcp) => tcp.write(bytes),
+            Self::Tls(tls) => tls.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Tcp(tcp) => tcp.flush(),
+            Self::Tls(tls) => tls.flush(),
+        }
+    }
 }
 
 impl Connection {
@@ -60,6 +111,21 @@ impl Connection {
         self.stream.read_exact(&mut [0])
     }
 
+    /// Reads this many bytes, which are not recorded.
+    pub fn bytes(&mut self, count: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; count];
+        self.stream.read_exact(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// The protocol that ALPN agreed on.
+    pub fn protocol(&self) -> Option<&[u8]> {
+        match self.stream.get_ref() {
+            Wire::Tcp(_) => None,
+            Wire::Tls(tls) => tls.conn.alpn_protocol(),
+        }
+    }
+
     /// Writes bytes.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
         self.stream.get_mut().write_all(bytes.as_ref())
@@ -72,12 +138,13 @@ impl Connection {
 
     /// Closes the sending half.
     pub fn finish(&self) -> io::Result<()> {
-        self.stream.get_ref().shutdown(Shutdown::Write)
+        self.stream.get_ref().tcp().shutdown(Shutdown::Write)
     }
 
     /// Closes with a reset.
     pub fn reset(&self) -> io::Result<()> {
-        socket2::SockRef::from(self.stream.get_ref()).set_linger(Some(std::time::Duration::ZERO))
+        socket2::SockRef::from(self.stream.get_ref().tcp())
+            .set_linger(Some(std::time::Duration::ZERO))
     }
 }
 
@@ -86,13 +153,38 @@ impl Fake {
     pub fn doing(
         behaviour: impl Fn(&mut Connection) -> io::Result<()> + Send + Sync + 'static,
     ) -> Self {
+        Self::over(None, behaviour)
+    }
+
+    /// An upstream that does this with each connection, over TLS.
+    pub fn over_tls(
+        tls: Arc<ServerConfig>,
+        behaviour: impl Fn(&mut Connection) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        Self::over(Some(tls), behaviour)
+    }
+
+    /// An upstream that works, over TLS.
+    pub fn good_over_tls(tls: Arc<ServerConfig>) -> Self {
+        Self::over_tls(tls, |connection| {
+            while connection.request()?.is_some() {
+                connection.send(OK)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn over(
+        tls: Option<Arc<ServerConfig>>,
+        behaviour: impl Fn(&mut Connection) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("bound");
         let log = Arc::new(Log::default());
         let behaviour: Arc<Behaviour> = Arc::new(behaviour);
         let accept = std::thread::spawn({
             let log = Arc::clone(&log);
-            move || accept(&listener, &log, &behaviour)
+            move || accept(&listener, tls.as_ref(), &log, &behaviour)
         });
         Self {
             address,
@@ -149,7 +241,12 @@ impl Fake {
     }
 }
 
-fn accept(listener: &TcpListener, log: &Arc<Log>, behaviour: &Arc<Behaviour>) {
+fn accept(
+    listener: &TcpListener,
+    tls: Option<&Arc<ServerConfig>>,
+    log: &Arc<Log>,
+    behaviour: &Arc<Behaviour>,
+) {
     for stream in listener.incoming() {
         if log.closing.load(std::sync::atomic::Ordering::Relaxed) {
             return;
@@ -164,7 +261,7 @@ fn accept(listener: &TcpListener, log: &Arc<Log>, behaviour: &Arc<Behaviour>) {
         };
         let mut connection = Connection {
             number,
-            stream: BufReader::new(stream),
+            stream: BufReader::new(Wire::new(stream, tls)),
             log: Arc::clone(log),
         };
         let behaviour = Arc::clone(behaviour);

@@ -218,11 +218,17 @@ impl Gateway {
         self.connect().exchange(request)
     }
 
+    /// Where the operator connects by TCP.
+    pub fn admin_address(&self) -> SocketAddr {
+        match self.server().admin {
+            Some(Bound::Tcp(address)) => address,
+            _ => panic!("no admin listener by TCP"),
+        }
+    }
+
     /// An answer of the admin listener.
     pub fn admin(&self, path: &str) -> Message {
-        let Some(Bound::Tcp(address)) = self.server().admin else {
-            panic!("no admin listener by TCP")
-        };
+        let address = self.admin_address();
         let mut stream = TcpStream::connect(address).expect("the admin listener");
         let request =
             format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");

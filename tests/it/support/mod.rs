@@ -2,9 +2,13 @@
 //! named by their misbehaviour. Everything is real sockets on loopback; nothing sleeps.
 
 pub mod client;
+pub mod client_h2;
 pub mod fake;
+pub mod fake_h2;
 pub mod gateway;
 pub mod http1;
+pub mod process;
+pub mod tls;
 
 /// How long a test waits for what must come: far longer than it takes, so that only a defect meets it.
 pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);

@@ -1,0 +1,153 @@
+//! `serve` as a process: its addresses, its signals and its end.
+
+use crate::support::client::{Client, Request};
+use crate::support::fake::Fake;
+use crate::support::gateway::{CREDENTIAL, Folder, Setup};
+use crate::support::http1::json;
+use crate::support::process::{Process, run, signal};
+use std::net::TcpListener;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// How many clients the loaded gateway has, and how many answers they have before the signal.
+const CLIENTS: usize = 64;
+const BEFORE_SIGNAL: usize = 512;
+
+/// The path of a configuration in front of this upstream.
+fn configuration(folder: &Folder, upstream: &Fake, more: &str) -> String {
+    folder.write("credential", CREDENTIAL);
+    let text = Setup::new(upstream.address).with(more).workers(2).text();
+    let text = text.replace("./audit.jsonl", "stdout");
+    let path = folder.write("gateway.toml", text);
+    path.to_str().expect("UTF-8").to_owned()
+}
+
+#[test]
+fn the_addresses_are_named_and_a_signal_drains() {
+    for signal in ["TERM", "INT"] {
+        let (upstream, folder) = (Fake::good(), Folder::new());
+        let path = configuration(&folder, &upstream, "admin.address = \"127.0.0.1:0\"");
+        let mut gateway = Process::start(&["serve", "--config", &path]);
+        let address = gateway.bound(" listening address=");
+        let admin = gateway.bound("admin listening address=");
+        let answer = Client::connect(address).exchange(&Request::update("{}"));
+        assert_eq!(answer.status(), 200);
+        let mut operator = Client::connect(admin);
+        operator.send("GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        assert_eq!(operator.answer().status(), 200);
+        gateway.signal(signal);
+        let ended = gateway.end();
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        assert!(ended.stderr.contains(&format!("SIG{signal}")));
+        let lines: Vec<_> = ended.stdout.lines().collect();
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        let line = json(lines[0].as_bytes());
+        assert_eq!(line["decision"], "allowed");
+        assert_eq!(line["upstream_status"], 200);
+        assert!(!ended.stderr.contains(CREDENTIAL));
+    }
+}
+
+#[test]
+fn a_signal_is_heeded_as_soon_as_the_address_is_named() {
+    let (upstream, folder) = (Fake::good(), Folder::new());
+    let path = configuration(&folder, &upstream, "");
+    for _ in 0..5 {
+        let mut gateway = Process::start(&["serve", "--config", &path]);
+        gateway.log_line(" listening address=");
+        gateway.signal("TERM");
+        let ended = gateway.end();
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    }
+}
+
+/// Sends requests until an answer says that it is the connection's last; counts the answers.
+fn until_told_to_leave(mut client: Client, answers: &AtomicUsize, enough: impl Fn()) {
+    let request = Request::update(r#"{"permission_set":"app_only"}"#);
+    loop {
+        let answer = client.exchange(&request);
+        assert_eq!((answer.status(), answer.code()), (200, None));
+        if answers.fetch_add(1, Ordering::Relaxed) + 1 == BEFORE_SIGNAL {
+            enough();
+        }
+        if answer.field("connection") == Some("close") {
+            assert!(client.is_closed());
+            return;
+        }
+    }
+}
+
+#[test]
+fn under_load_no_answer_and_no_audit_line_is_lost() {
+    let (upstream, folder) = (Fake::good(), Folder::new());
+    let path = configuration(&folder, &upstream, "");
+    let mut gateway = Process::start(&["serve", "--config", &path]);
+    let address = gateway.bound(" listening address=");
+    let (answers, id) = (AtomicUsize::new(0), gateway.id());
+    std::thread::scope(|scope| {
+        for _ in 0..CLIENTS {
+            let client = Client::connect(address);
+            let (answers, terminate) = (&answers, || signal("TERM", id));
+            scope.spawn(move || until_told_to_leave(client, answers, terminate));
+        }
+    });
+    let ended = gateway.end();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let answers = answers.into_inner();
+    assert!(answers >= BEFORE_SIGNAL);
+    assert_eq!(ended.stdout.lines().count(), answers);
+    assert_eq!(upstream.requests().len(), answers);
+    for line in ended.stdout.lines() {
+        assert_eq!(json(line.as_bytes())["decision"], "allowed");
+    }
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let (upstream, folder) = (Fake::stalling(), Folder::new());
+    let path = configuration(&folder, &upstream, "upstream.deadline = \"10m\"");
+    let mut gateway = Process::start(&["serve", "--config", &path]);
+    let mut client = Client::connect(gateway.bound(" listening address="));
+    client.send(Request::update("{}").to_bytes());
+    upstream.wait_for(1);
+    gateway.signal("TERM");
+    gateway.log_line("draining");
+    gateway.signal("TERM");
+    let ended = gateway.end();
+    assert_eq!(ended.code, Some(1), "a request was cut");
+    assert!(ended.stderr.contains("ending at once"), "{}", ended.stderr);
+    assert!(!matches!(client.try_answer(false), Ok(Some(_))));
+    let line = json(ended.stdout.trim_end().as_bytes());
+    assert_eq!(line["sent"], "unknown", "what was cut is recorded");
+}
+
+#[test]
+fn a_hang_up_changes_nothing() {
+    let (upstream, folder) = (Fake::good(), Folder::new());
+    let path = configuration(&folder, &upstream, "");
+    let mut gateway = Process::start(&["serve", "--config", &path]);
+    let address = gateway.bound(" listening address=");
+    gateway.signal("HUP");
+    gateway.log_line("SIGHUP");
+    let answer = Client::connect(address).exchange(&Request::update("{}"));
+    assert_eq!(answer.status(), 200);
+}
+
+#[test]
+fn a_busy_port_is_named() {
+    let (upstream, folder) = (Fake::good(), Folder::new());
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("bound").to_string();
+    let path = configuration(
+        &folder,
+        &upstream,
+        &format!("admin.address = \"{address}\""),
+    );
+    let ended = run(&["serve", "--config", &path]);
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    for part in [&*address, "admin.address", "in use"] {
+        assert!(ended.stderr.contains(part), "{}", ended.stderr);
+    }
+    let ended = run(&["sandbox", "--listen", &address]);
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("--listen 127.0.0.1:0"));
+}

@@ -1,0 +1,180 @@
+//! The built program as a process of its own.
+
+use super::PATIENCE;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread::JoinHandle;
+
+/// What a program left behind.
+#[derive(Debug)]
+pub struct Ended {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// A program that runs; it is killed when dropped.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    lines: Receiver<String>,
+    stderr: String,
+    stdout: Option<JoinHandle<String>>,
+    printed: Receiver<String>,
+}
+
+/// The program with these arguments and no variables that could change what it does.
+pub fn program(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_metafield-gateway"));
+    command
+        .args(arguments)
+        .env_remove("METAFIELD_GATEWAY_LOG")
+        .stdin(Stdio::null());
+    command
+}
+
+/// Runs the program to its end.
+pub fn run(arguments: &[&str]) -> Ended {
+    let output = program(arguments).output().expect("the program starts");
+    Ended {
+        code: output.status.code(),
+        stdout: String::from_utf8(output.stdout).expect("UTF-8"),
+        stderr: String::from_utf8(output.stderr).expect("UTF-8"),
+    }
+}
+
+/// Sends a signal by its name to a process.
+pub fn signal(name: &str, id: u32) {
+    let status = Command::new("kill")
+        .args([format!("-{name}"), id.to_string()])
+        .status();
+    assert!(status.expect("kill runs").success());
+}
+
+impl Process {
+    /// Starts the program.
+    pub fn start(arguments: &[&str]) -> Self {
+        let mut child = program(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let (sender, lines) = channel();
+        let stderr = child.stderr.take().expect("piped");
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                // Nobody listens any more once the test is over.
+                drop(sender.send(line));
+            }
+        });
+        let (sender, printed) = channel();
+        let stdout = child.stdout.take().expect("piped");
+        let stdout = std::thread::spawn(move || collect(stdout, |line| drop(sender.send(line))));
+        Self {
+            child,
+            lines,
+            stderr: String::new(),
+            stdout: Some(stdout),
+            printed,
+        }
+    }
+
+    /// Waits for a line of the operational log that holds this text.
+    pub fn log_line(&mut self, text: &str) -> String {
+        loop {
+            match self.lines.recv_timeout(PATIENCE) {
+                Ok(line) => {
+                    self.stderr.push_str(&line);
+                    self.stderr.push('\n');
+                    if line.contains(text) {
+                        return line;
+                    }
+                }
+                Err(RecvTimeoutError::Disconnected | RecvTimeoutError::Timeout) => {
+                    panic!("no line with {text:?} came:\n{}", self.stderr)
+                }
+            }
+        }
+    }
+
+    /// Waits for the line that names a bound address.
+    pub fn bound(&mut self, text: &str) -> SocketAddr {
+        let line = self.log_line(text);
+        let address = line.rsplit_once("address=").map(|(_, address)| address);
+        address
+            .and_then(|address| address.parse().ok())
+            .unwrap_or_else(|| panic!("no address: {line}"))
+    }
+
+    /// Waits for a line on stdout that holds this text; gives all lines up to it.
+    pub fn printed_until(&mut self, text: &str) -> Vec<String> {
+        let mut lines = Vec::new();
+        loop {
+            let line = self.printed.recv_timeout(PATIENCE);
+            let line = line.unwrap_or_else(|_| panic!("{text:?} was not printed: {lines:?}"));
+            let found = line.contains(text);
+            lines.push(line);
+            if found {
+                return lines;
+            }
+        }
+    }
+
+    /// Sends a signal by its name, such as `TERM`.
+    pub fn signal(&self, name: &str) {
+        signal(name, self.id());
+    }
+
+    /// The process's number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for the end.
+    pub fn end(mut self) -> Ended {
+        // Its stderr is closed when it has ended, so that this wait has an end too.
+        loop {
+            match self.lines.recv_timeout(PATIENCE) {
+                Ok(line) => {
+                    self.stderr.push_str(&line);
+                    self.stderr.push('\n');
+                }
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => panic!("it does not end:\n{}", self.stderr),
+            }
+        }
+        let status: ExitStatus = self.child.wait().expect("it has ended");
+        let stdout = self.stdout.take().expect("taken once");
+        Ended {
+            code: status.code(),
+            stdout: stdout.join().expect("stdout is read"),
+            stderr: std::mem::take(&mut self.stderr),
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // An error means that it has ended already.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// Reads everything, and tells each line as it comes.
+fn collect(stdout: ChildStdout, tell: impl Fn(String)) -> String {
+    let mut stdout = BufReader::new(stdout);
+    let mut all = String::new();
+    loop {
+        let mut line = String::new();
+        match stdout.read_line(&mut line) {
+            Ok(0) | Err(_) => return all,
+            Ok(_) => {
+                all.push_str(&line);
+                tell(line.trim_end().to_owned());
+            }
+        }
+    }
+}
