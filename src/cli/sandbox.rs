@@ -59,8 +59,8 @@ pub(super) fn sandbox(listen: SocketAddr) -> io::Result<u8> {
     let _log = log::start()?;
     match start(listen) {
         Ok((store, server, path)) => {
-            print_lines(&server, &path)?;
-            let code = run(server, Duration::ZERO);
+            let lines = lines(&server, &path);
+            let code = run(server, Duration::ZERO, || print(&lines));
             drop(store);
             code
         }
@@ -140,13 +140,16 @@ fn configuration(listen: SocketAddr, store: SocketAddr, hash: &str) -> String {
     text
 }
 
-fn print_lines(server: &Server, path: &str) -> io::Result<()> {
+fn lines(server: &Server, path: &str) -> String {
     let url = |bound: &Bound| format!("http://{bound}");
     let admin = server.admin.as_ref().map(url).unwrap_or_default();
-    let lines = LINES
+    LINES
         .replace("{url}", &url(&server.address))
         .replace("{path}", path)
-        .replace("{admin}", &admin);
+        .replace("{admin}", &admin)
+}
+
+fn print(lines: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(lines.as_bytes())?;
     out.flush()

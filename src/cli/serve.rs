@@ -23,7 +23,7 @@ pub(super) fn serve(path: &Path) -> io::Result<u8> {
     let _log = log::start()?;
     descriptors::raise(&file);
     match Server::start(&file, &snapshot) {
-        Ok(server) => run(server, file.drain_delay),
+        Ok(server) => run(server, file.drain_delay, || Ok(())),
         Err(error) => {
             complain(&error, None)?;
             Ok(FAILED)
@@ -31,13 +31,18 @@ pub(super) fn serve(path: &Path) -> io::Result<u8> {
     }
 }
 
-/// Runs a started gateway to its end; gives the exit code.
-pub(super) fn run(server: Server, drain_delay: Duration) -> io::Result<u8> {
+/// Runs a started gateway to its end; gives the exit code. `announce` is called when signals are
+/// listened for: who reads it may signal at once.
+pub(super) fn run(
+    server: Server,
+    drain_delay: Duration,
+    announce: impl FnOnce() -> io::Result<()>,
+) -> io::Result<u8> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    // Before the addresses are named: who reads them may signal at once.
     let signals = runtime.block_on(async { Signals::new() })?;
+    announce()?;
     tracing::info!(address = %server.address, "listening");
     if let Some(admin) = &server.admin {
         tracing::info!(address = %admin, "admin listening");
