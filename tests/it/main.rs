@@ -17,5 +17,7 @@
     reason = "helpers of tests are documented where their name does not say it"
 )]
 
+mod allowed;
 mod forward;
+mod refused;
 mod support;
