@@ -244,21 +244,35 @@ impl<'de> Visitor<'de> for Batch<'_, '_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
         let limit = self.judge.rules.batch_items;
-        for index in 0.. {
-            let over = index == limit;
+        for index in 0..limit {
             let seed = Metafield {
                 walk: &mut *self.walk,
                 judge: &mut *self.judge,
                 index: Some(index),
             };
             if items.next_element_seed(seed)?.is_none() {
-                break;
-            }
-            if over {
-                return Err(self.walk.stop(Denial::BatchTooLarge { limit }));
+                return Ok(());
             }
         }
+        items.next_element_seed(Over {
+            walk: self.walk,
+            limit,
+        })?;
         Ok(())
+    }
+}
+
+/// Stands where a batch must have ended: size answers before anything that is wrong with the item.
+struct Over<'w> {
+    walk: &'w mut Walk,
+    limit: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for Over<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, _: D) -> Result<(), D::Error> {
+        Err(self.walk.stop(Denial::BatchTooLarge { limit: self.limit }))
     }
 }
 

@@ -14,12 +14,14 @@
 )]
 
 mod admin;
+mod allowed;
 mod commands;
 mod doors;
 mod doors_h2;
 mod floors;
 mod forward;
 mod python_client;
+mod refused;
 mod sandbox;
 mod serve;
 mod socket;
