@@ -49,7 +49,7 @@ const HEADS: &str = "
     400 malformed_request DELETE ONE HTTP/1.1 | Host: gateway.test | TOKEN | Content-Length: 1 | Content-Type: application/json || 9
     400 malformed_request GET ALL HTTP/1.1 | Host: gateway.test | TOKEN | Content-Length: 2 || {}
     400 malformed_request GET ONE HTTP/1.1 | Host: gateway.test | Content-Length: 2 || {}
-    400 malformed_request DELETE ONE HTTP/1.1 | Host: gateway.test | Content-Length: 2 || {}
+    401 missing_token     DELETE ONE HTTP/1.1 | Host: gateway.test | Content-Length: 2 || {}
     400 malformed_request GET ONE HTTP/1.1 | Host: gateway.test | TOKEN | Transfer-Encoding: chunked || 2~{}~0~~
     400 malformed_request GET ONE HTTP/1.1 | Host: gateway.test | TOKEN | Transfer-Encoding: chunked || 0~~
     400 malformed_request HEAD ALL HTTP/1.1 | Host: gateway.test | TOKEN | Transfer-Encoding: chunked || 2~{}~0~~

@@ -118,7 +118,11 @@ fn line(stream: &mut impl Read) -> io::Result<Option<String>> {
     let mut line = Vec::new();
     loop {
         let mut byte = [0];
-        if stream.read(&mut byte)? == 0 {
+        let count = match stream.read(&mut byte) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            outcome => outcome?,
+        };
+        if count == 0 {
             return if line.is_empty() {
                 Ok(None)
             } else {
