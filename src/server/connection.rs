@@ -64,24 +64,31 @@ impl Shared {
         }
     }
 
-    /// Serves one connection to its end.
-    pub(super) async fn serve(self: Rc<Self>, stream: Stream, peer: Peer) {
+    /// Serves one connection to its end. It is watched at once, not when the future is first polled:
+    /// a drain that begins in between waits for it.
+    pub(super) fn serve(
+        self: Rc<Self>,
+        stream: Stream,
+        peer: Peer,
+    ) -> impl Future<Output = ()> + use<> {
         let phase = if self.tls.is_some() {
             Phase::Handshake
         } else {
             Phase::Head
         };
         let watched = self.connections.watch(phase);
-        let run = self.run(stream, peer, &watched);
-        // An order to abort ends the connection wherever it is.
-        let mut run = pin!(run);
-        let reason = poll_fn(|cx| match watched.notes.order(cx) {
-            Order::Abort(reason) => Poll::Ready(reason),
-            _ => run.as_mut().poll(cx),
-        })
-        .await;
-        if let Some(reason) = reason {
-            self.metrics.bare_close(reason);
+        async move {
+            let run = self.run(stream, peer, &watched);
+            // An order to abort ends the connection wherever it is.
+            let mut run = pin!(run);
+            let reason = poll_fn(|cx| match watched.notes.order(cx) {
+                Order::Abort(reason) => Poll::Ready(reason),
+                _ => run.as_mut().poll(cx),
+            })
+            .await;
+            if let Some(reason) = reason {
+                self.metrics.bare_close(reason);
+            }
         }
     }
 
