@@ -112,7 +112,7 @@ impl Shared {
         let gateway = Rc::clone(&self.gateway);
         let of_requests = Rc::clone(notes);
         let service = service_fn(move |request| {
-            answer(Rc::clone(&gateway), Rc::clone(&of_requests), peer, request)
+            answer(Rc::clone(&gateway), &of_requests, peer, request)
         });
         let ended = if multiplexed {
             notes.multiplexes();
@@ -164,18 +164,20 @@ async fn finishing<C: Future>(
     .await
 }
 
-async fn answer(
+fn answer(
     gateway: Rc<Gateway>,
-    notes: Rc<Notes>,
+    notes: &Rc<Notes>,
     peer: Peer,
     request: Request<Incoming>,
-) -> Result<Response<Tracked>, Infallible> {
-    let busy = Busy::on(&notes);
-    let response = gateway.handle(request, peer).await;
-    Ok(response.map(|answer| Tracked {
-        answer,
-        _busy: busy,
-    }))
+) -> impl Future<Output = Result<Response<Tracked>, Infallible>> + use<> {
+    let busy = Busy::on(notes);
+    let response = gateway.handle(request, peer);
+    async move {
+        Ok(response.await.map(|answer| Tracked {
+            answer,
+            _busy: busy,
+        }))
+    }
 }
 
 /// An answer's body, which keeps its connection busy until it has been handed over.
