@@ -147,7 +147,8 @@ fn agreed_on_http2(stream: &Stream) -> Option<bool> {
     }
 }
 
-/// Runs a connection, and lets it finish when that is ordered.
+/// Runs a connection, and lets it finish when that is ordered. What has arrived by then is read
+/// first: a request must not be lost because it met the order.
 async fn finishing<C: Future>(
     mut connection: Pin<&mut C>,
     notes: &Notes,
@@ -155,10 +156,14 @@ async fn finishing<C: Future>(
 ) -> C::Output {
     let mut asked = false;
     poll_fn(|cx| {
-        if !asked && notes.order(cx) == Order::Finish {
-            asked = true;
-            finish(connection.as_mut());
+        if let Poll::Ready(output) = connection.as_mut().poll(cx) {
+            return Poll::Ready(output);
         }
+        if asked || notes.order(cx) != Order::Finish {
+            return Poll::Pending;
+        }
+        asked = true;
+        finish(connection.as_mut());
         connection.as_mut().poll(cx)
     })
     .await
