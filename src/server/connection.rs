@@ -19,6 +19,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, TlsStream};
 
@@ -111,16 +112,22 @@ impl Shared {
         };
         let gateway = Rc::clone(&self.gateway);
         let of_requests = Rc::clone(notes);
-        let service = service_fn(move |request| {
-            answer(Rc::clone(&gateway), &of_requests, peer, request)
-        });
+        let service =
+            service_fn(move |request| answer(Rc::clone(&gateway), &of_requests, peer, request));
         let ended = if multiplexed {
             notes.multiplexes();
             let connection = pin!(self.http2.serve_connection(TokioIo::new(socket), service));
             finishing(connection, notes, http2::Connection::graceful_shutdown).await
         } else {
-            let connection = pin!(self.http1.serve_connection(TokioIo::new(socket), service));
-            finishing(connection, notes, http1::Connection::graceful_shutdown).await
+            let io = TokioIo::new(&mut socket);
+            let connection = pin!(self.http1.serve_connection(io, service));
+            let ended = finishing(connection, notes, http1::Connection::graceful_shutdown).await;
+            // hyper does not close a connection whose client asked for another protocol.
+            if ended.is_ok() {
+                // A client that has gone needs no order any more.
+                drop(socket.shutdown().await);
+            }
+            ended
         };
         match ended {
             Err(error) if error.is_parse() => Some(BareClose::Malformed),
