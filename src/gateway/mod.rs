@@ -82,11 +82,19 @@ impl Gateway {
         self.upstream.sweep();
     }
 
-    /// Answers one request.
-    pub async fn handle(&self, request: Request<Incoming>, peer: Peer) -> Response<Answer> {
+    /// Answers one request. Its record begins at once, not when the future is first polled: a client
+    /// that leaves before that is recorded too.
+    pub fn handle(
+        self: Rc<Self>,
+        request: Request<Incoming>,
+        peer: Peer,
+    ) -> impl Future<Output = Response<Answer>> {
         let (head, body) = request.into_parts();
-        let version = head.version;
-        let mut entry = Entry::begin(&head, peer, &self.ids, &self.audit, &self.metrics);
+        let entry = Entry::begin(&head, peer, &self.ids, &self.audit, &self.metrics);
+        async move { self.answer(head, body, entry).await }
+    }
+
+    async fn answer(&self, head: Parts, body: Incoming, mut entry: Entry) -> Response<Answer> {
         let id = entry.correlation_id();
         let mut response = match self.serve(&head, body, &mut entry).await {
             Ok((inbound, around)) => answer::pass_on(inbound, entry, around),
@@ -98,7 +106,7 @@ impl Gateway {
             }
         };
         inbound::correlate(response.headers_mut(), id);
-        if self.draining.get() && version < Version::HTTP_2 {
+        if self.draining.get() && head.version < Version::HTTP_2 {
             response
                 .headers_mut()
                 .insert(CONNECTION, HeaderValue::from_static("close"));

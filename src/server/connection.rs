@@ -19,6 +19,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, TlsStream};
 
@@ -64,24 +65,31 @@ impl Shared {
         }
     }
 
-    /// Serves one connection to its end.
-    pub(super) async fn serve(self: Rc<Self>, stream: Stream, peer: Peer) {
+    /// Serves one connection to its end. It is watched at once, not when the future is first polled:
+    /// a drain that begins in between waits for it.
+    pub(super) fn serve(
+        self: Rc<Self>,
+        stream: Stream,
+        peer: Peer,
+    ) -> impl Future<Output = ()> + use<> {
         let phase = if self.tls.is_some() {
             Phase::Handshake
         } else {
             Phase::Head
         };
         let watched = self.connections.watch(phase);
-        let run = self.run(stream, peer, &watched);
-        // An order to abort ends the connection wherever it is.
-        let mut run = pin!(run);
-        let reason = poll_fn(|cx| match watched.notes.order(cx) {
-            Order::Abort(reason) => Poll::Ready(reason),
-            _ => run.as_mut().poll(cx),
-        })
-        .await;
-        if let Some(reason) = reason {
-            self.metrics.bare_close(reason);
+        async move {
+            let run = self.run(stream, peer, &watched);
+            // An order to abort ends the connection wherever it is.
+            let mut run = pin!(run);
+            let reason = poll_fn(|cx| match watched.notes.order(cx) {
+                Order::Abort(reason) => Poll::Ready(reason),
+                _ => run.as_mut().poll(cx),
+            })
+            .await;
+            if let Some(reason) = reason {
+                self.metrics.bare_close(reason);
+            }
         }
     }
 
@@ -104,16 +112,22 @@ impl Shared {
         };
         let gateway = Rc::clone(&self.gateway);
         let of_requests = Rc::clone(notes);
-        let service = service_fn(move |request| {
-            answer(Rc::clone(&gateway), Rc::clone(&of_requests), peer, request)
-        });
+        let service =
+            service_fn(move |request| answer(Rc::clone(&gateway), &of_requests, peer, request));
         let ended = if multiplexed {
             notes.multiplexes();
             let connection = pin!(self.http2.serve_connection(TokioIo::new(socket), service));
             finishing(connection, notes, http2::Connection::graceful_shutdown).await
         } else {
-            let connection = pin!(self.http1.serve_connection(TokioIo::new(socket), service));
-            finishing(connection, notes, http1::Connection::graceful_shutdown).await
+            let io = TokioIo::new(&mut socket);
+            let connection = pin!(self.http1.serve_connection(io, service));
+            let ended = finishing(connection, notes, http1::Connection::graceful_shutdown).await;
+            // hyper does not close a connection whose client asked for another protocol.
+            if ended.is_ok() {
+                // A client that has gone needs no order any more.
+                drop(socket.shutdown().await);
+            }
+            ended
         };
         match ended {
             Err(error) if error.is_parse() => Some(BareClose::Malformed),
@@ -140,7 +154,8 @@ fn agreed_on_http2(stream: &Stream) -> Option<bool> {
     }
 }
 
-/// Runs a connection, and lets it finish when that is ordered.
+/// Runs a connection, and lets it finish when that is ordered. What has arrived by then is read
+/// first: a request must not be lost because it met the order.
 async fn finishing<C: Future>(
     mut connection: Pin<&mut C>,
     notes: &Notes,
@@ -148,27 +163,33 @@ async fn finishing<C: Future>(
 ) -> C::Output {
     let mut asked = false;
     poll_fn(|cx| {
-        if !asked && notes.order(cx) == Order::Finish {
-            asked = true;
-            finish(connection.as_mut());
+        if let Poll::Ready(output) = connection.as_mut().poll(cx) {
+            return Poll::Ready(output);
         }
+        if asked || notes.order(cx) != Order::Finish {
+            return Poll::Pending;
+        }
+        asked = true;
+        finish(connection.as_mut());
         connection.as_mut().poll(cx)
     })
     .await
 }
 
-async fn answer(
+fn answer(
     gateway: Rc<Gateway>,
-    notes: Rc<Notes>,
+    notes: &Rc<Notes>,
     peer: Peer,
     request: Request<Incoming>,
-) -> Result<Response<Tracked>, Infallible> {
-    let busy = Busy::on(&notes);
-    let response = gateway.handle(request, peer).await;
-    Ok(response.map(|answer| Tracked {
-        answer,
-        _busy: busy,
-    }))
+) -> impl Future<Output = Result<Response<Tracked>, Infallible>> + use<> {
+    let busy = Busy::on(notes);
+    let response = gateway.handle(request, peer);
+    async move {
+        Ok(response.await.map(|answer| Tracked {
+            answer,
+            _busy: busy,
+        }))
+    }
 }
 
 /// An answer's body, which keeps its connection busy until it has been handed over.

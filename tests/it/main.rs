@@ -15,16 +15,23 @@
 
 mod admin;
 mod allowed;
+mod audit;
+mod canary;
 mod commands;
 mod doors;
 mod doors_h2;
+mod drain;
 mod floors;
 mod forward;
+mod limits;
 mod python_client;
 mod refused;
+mod retry;
 mod sandbox;
 mod serve;
 mod socket;
+mod streams;
 mod support;
+mod upstream;
 mod upstream_h2;
 mod upstream_tls;

@@ -153,9 +153,14 @@ impl Upstream {
         let permit = permit.map_err(|_| Denial::Overloaded {
             bound: "upstream connections",
         })?;
-        let mut again = outbound.may_be_sent_again();
+        // What has closed one idle connection has closed the others too.
+        let mut again = false;
         for _ in 0..ATTEMPTS {
-            let carrier = self.carrier().await?;
+            let carrier = if again {
+                self.open().await?
+            } else {
+                self.carrier().await?
+            };
             match self.attempt(carrier, outbound, progress).await {
                 Ok((response, connection)) => {
                     return Ok(Reply {
@@ -165,7 +170,7 @@ impl Upstream {
                     });
                 }
                 Err(Failed::Unsent) => {}
-                Err(Failed::Unanswered) if again => again = false,
+                Err(Failed::Unanswered) if !again && outbound.may_be_sent_again() => again = true,
                 Err(Failed::Unanswered) => {
                     let cause = "the connection was closed before an answer came".to_owned();
                     return Err(Denial::UpstreamProtocolError { cause });

@@ -84,6 +84,21 @@ impl<S: Read + Write> Client<S> {
         matches!(self.stream.read(&mut [0]), Ok(0))
     }
 
+    /// Reads this many bytes.
+    pub fn bytes(&mut self, count: usize) -> Vec<u8> {
+        let mut bytes = vec![0; count];
+        self.stream.read_exact(&mut bytes).expect("so many bytes");
+        bytes
+    }
+
+    /// Reads whatever comes before the gateway closes or resets.
+    pub fn rest(&mut self) -> Vec<u8> {
+        let mut rest = Vec::new();
+        // A reset ends the bytes as well as a close; what came before it is kept.
+        drop(self.stream.read_to_end(&mut rest));
+        rest
+    }
+
     /// Sends a request and reads its answer.
     pub fn exchange(&mut self, request: &Request) -> Message {
         self.send(request.to_bytes());

@@ -78,6 +78,7 @@ pub struct Setup {
     pub folder: Folder,
     upstream: String,
     listen: String,
+    audit: String,
     settings: String,
     workers: usize,
 }
@@ -101,6 +102,7 @@ impl Setup {
             folder: Folder::new(),
             upstream: format!("upstream.url = \"{upstream}\""),
             listen: "listen.address = \"127.0.0.1:0\"".to_owned(),
+            audit: "./audit.jsonl".to_owned(),
             settings: String::new(),
             workers: 1,
         }
@@ -119,6 +121,12 @@ impl Setup {
         self
     }
 
+    /// The same with its audit log elsewhere.
+    pub fn auditing(mut self, output: &str) -> Self {
+        output.clone_into(&mut self.audit);
+        self
+    }
+
     /// The same with this many workers.
     pub fn workers(mut self, workers: usize) -> Self {
         self.workers = workers;
@@ -130,6 +138,7 @@ impl Setup {
         let Self {
             upstream,
             listen,
+            audit,
             settings,
             workers,
             ..
@@ -158,7 +167,7 @@ impl Setup {
             ),
         ];
         let mut text = format!(
-            "workers = {workers}\n{listen}\n{upstream}\naudit.output = \"./audit.jsonl\"\n{settings}\n\
+            "workers = {workers}\n{listen}\n{upstream}\naudit.output = \"{audit}\"\n{settings}\n\
              [[store]]\nhash = \"abc123\"\ncredential = {{ file = \"credential\" }}\n\
              [[store]]\nhash = \"other1\"\ncredential = {{ file = \"credential\" }}\n"
         );
