@@ -17,5 +17,12 @@
     reason = "helpers of tests are documented where their name does not say it"
 )]
 
+mod audit;
+mod canary;
+mod drain;
 mod forward;
+mod limits;
+mod retry;
+mod streams;
 mod support;
+mod upstream;
