@@ -75,7 +75,7 @@ impl Shared {
         let phase = if self.tls.is_some() {
             Phase::Handshake
         } else {
-            Phase::Head
+            Phase::Silent
         };
         let watched = self.connections.watch(phase);
         async move {
@@ -103,7 +103,7 @@ impl Shared {
             },
             (stream, _) => stream,
         };
-        notes.enter(Phase::Head);
+        notes.enter(Phase::Silent);
         let agreed = agreed_on_http2(&stream);
         let mut socket = Socket::new(stream, Rc::clone(notes));
         let multiplexed = match agreed {

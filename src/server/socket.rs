@@ -48,6 +48,7 @@ impl Socket {
         while let Some(space) = buffer.get_mut(known..).filter(|space| !space.is_empty()) {
             let count = self.stream.read(space).await?;
             known += count;
+            self.notes.has_read();
             let begin = buffer.get(..known).unwrap_or_default();
             if count == 0 || !PREFACE.starts_with(begin) {
                 break;

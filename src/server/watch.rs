@@ -27,7 +27,9 @@ const QUIET: Duration = Duration::from_secs(1);
 pub(super) enum Phase {
     /// TLS handshake.
     Handshake,
-    /// A head has begun, or the connection is new.
+    /// Open, but nothing has been read yet.
+    Silent,
+    /// A head has begun.
     Head,
     /// Requests are being answered.
     Busy,
@@ -93,8 +95,11 @@ impl Notes {
 
     /// Bytes came in.
     pub(super) fn has_read(&self) {
-        if self.phase.get() == Phase::Idle && !self.multiplexed.get() {
-            self.enter(Phase::Head);
+        match self.phase.get() {
+            Phase::Idle if !self.multiplexed.get() => self.enter(Phase::Head),
+            // The head's time runs from the connection's beginning.
+            Phase::Silent => self.phase.set(Phase::Head),
+            _ => {}
         }
     }
 
@@ -154,10 +159,13 @@ impl Notes {
             Phase::Handshake if over(since, limits.handshake_timeout) => {
                 Order::Abort(Some(BareClose::Handshake))
             }
-            Phase::Head if over(since, limits.header_timeout) => {
+            Phase::Silent | Phase::Head if over(since, limits.header_timeout) => {
                 Order::Abort(Some(BareClose::HeadTimeout))
             }
             Phase::Linger if over(since, LINGER) => Order::Abort(None),
+            Phase::Silent if drained_since.is_some_and(|began| over(began.max(since), QUIET)) => {
+                Order::Abort(None)
+            }
             Phase::Idle if over(since, limits.idle_timeout) => Order::Finish,
             Phase::Idle | Phase::Busy if drained_since.is_some() && self.multiplexed.get() => {
                 Order::Finish

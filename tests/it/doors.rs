@@ -138,7 +138,7 @@ fn plaintext_on_the_tls_port_is_closed() {
     // An alert is all there may be.
     assert!(answer.len() <= 7, "{answer:?}");
     let closes = "metafield_gateway_bare_closes_total{reason=\"handshake\"}";
-    assert!((gateway.metric(closes) - 1.0).abs() < f64::EPSILON);
+    gateway.wait_for_metric(closes, 1.0);
     assert_eq!(gateway.stop().len(), 0, "what is no request has no line");
     assert_eq!(upstream.requests().len(), 0);
 }
@@ -157,7 +157,7 @@ fn a_handshake_that_stalls_is_closed() {
     assert!(silent.is_closed());
     assert!(slow.is_closed());
     let closes = "metafield_gateway_bare_closes_total{reason=\"handshake\"}";
-    assert!((gateway.metric(closes) - 2.0).abs() < f64::EPSILON);
+    gateway.wait_for_metric(closes, 2.0);
 }
 
 #[test]

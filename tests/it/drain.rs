@@ -241,3 +241,16 @@ fn a_gateway_that_is_told_to_stop_stops() {
     assert_eq!(lines.len(), 2);
     assert!(client.rest().is_empty() && idle.rest().is_empty());
 }
+
+#[test]
+fn a_connection_that_never_spoke_does_not_hold_the_drain() {
+    let upstream = Fake::good();
+    let gateway = Setup::new(upstream.address)
+        .with("limits.header_timeout = \"1h\"\ndrain_timeout = \"1h\"")
+        .start();
+    let mut silent = gateway.connect();
+    // The gateway accepts in order: once a later connection is answered, this one is open.
+    assert_eq!(gateway.exchange(&Request::update("{}")).status(), 200);
+    assert_eq!(gateway.end().0, CLEAN);
+    assert!(silent.is_closed());
+}

@@ -1,5 +1,6 @@
 //! A gateway in this process, on a free port, with its audit log in a file of its own.
 
+use super::PATIENCE;
 use super::client::{Client, Request};
 use super::http1::{Kind, Message, json, read};
 use metafield_gateway::config::{Snapshot, file, materials};
@@ -256,6 +257,18 @@ impl Gateway {
             .lines()
             .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line.map_or(0.0, |value| value.parse().expect("a number"))
+    }
+
+    /// Waits until a counter or gauge stands at a value.
+    pub fn wait_for_metric(&self, name: &str, expected: f64) {
+        let begun = std::time::Instant::now();
+        while (self.metric(name) - expected).abs() > 0.5 {
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "{name} is {}, not {expected}",
+                self.metric(name)
+            );
+        }
     }
 
     /// Goes on to a later stage.
