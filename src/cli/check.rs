@@ -1,4 +1,5 @@
-//! `check`: everything that `serve` would refuse to start with, without binding an address.
+//! `check`: everything that is wrong with the configuration and what it names. It binds no address
+//! and opens no audit log; whether those are free shows when `serve` starts.
 
 use super::load::{self, Reported};
 use std::io::{self, Write};
@@ -18,10 +19,13 @@ pub(super) fn check(path: &Path, without_secrets: bool) -> io::Result<u8> {
     } else {
         ""
     };
+    let plural = |count: usize| if count == 1 { "" } else { "s" };
     writeln!(
         io::stdout(),
-        "{}: ok, {stores} stores, {callers} callers{left_out}",
-        path.display()
+        "{}: ok, {stores} store{}, {callers} caller{}{left_out}",
+        path.display(),
+        plural(stores),
+        plural(callers)
     )?;
     Ok(0)
 }

@@ -31,11 +31,13 @@ enum Message {
 
 /// Starts the log. It takes this crate's events alone: a dependency's could hold headers.
 pub(super) fn start() -> io::Result<Log> {
-    let level = match std::env::var(VARIABLE).as_deref() {
-        Ok("error") => LevelFilter::ERROR,
-        Ok("warn") => LevelFilter::WARN,
-        Ok("debug") => LevelFilter::DEBUG,
-        _ => LevelFilter::INFO,
+    let wanted = std::env::var(VARIABLE).unwrap_or_default();
+    let level = match wanted.as_str() {
+        "error" => Some(LevelFilter::ERROR),
+        "warn" => Some(LevelFilter::WARN),
+        "info" | "" => Some(LevelFilter::INFO),
+        "debug" => Some(LevelFilter::DEBUG),
+        _ => None,
     };
     let (lines, waiting) = sync_channel(QUEUE);
     let lost = Arc::<AtomicU64>::default();
@@ -50,12 +52,15 @@ pub(super) fn start() -> io::Result<Log> {
         .with_writer(queue)
         .with_ansi(io::stderr().is_terminal())
         .with_target(false);
-    let ours = Targets::new().with_target("metafield_gateway", level);
+    let ours = Targets::new().with_target("metafield_gateway", level.unwrap_or(LevelFilter::INFO));
     tracing_subscriber::registry()
         .with(events.with_filter(ours))
         .try_init()
         .map_err(io::Error::other)?;
     log_panics();
+    if level.is_none() {
+        tracing::warn!("{VARIABLE} is none of error, warn, info and debug: taken as info");
+    }
     Ok(Log { lines: Some(lines) })
 }
 

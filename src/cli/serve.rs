@@ -25,7 +25,7 @@ pub(super) fn serve(path: &Path) -> io::Result<u8> {
     match Server::start(&file, &snapshot) {
         Ok(server) => run(server, file.drain_delay, || Ok(())),
         Err(error) => {
-            complain(&error, None)?;
+            complain(&error, error.hint().as_ref().map(|hint| hint as _))?;
             Ok(FAILED)
         }
     }

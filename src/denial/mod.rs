@@ -235,6 +235,7 @@ impl Denial {
             Self::UpstreamCredentialRefused => Some("the upstream answered 401 to the store's credential: replace it".into()),
             Self::UpstreamProtocolError { cause } => Some(format!("the upstream's answer could not be read: {cause}").into()),
             Self::UpstreamRedirect { status } => Some(format!("the upstream answered {status}, a redirect: check `upstream.url`").into()),
+            Self::UpstreamTimeout => Some("the upstream did not answer within `upstream.deadline`".into()),
             Self::UpstreamUnreachable { cause } => Some(format!("the upstream could not be reached: {cause}").into()),
             Self::UpstreamUntrusted { cause } => Some(format!("the upstream's certificate was not accepted: {cause}").into()),
             Self::AmbiguousCredentials | Self::AuditUnavailable | Self::BatchTooLarge { .. } | Self::BodyTimeout
@@ -243,7 +244,7 @@ impl Denial {
             | Self::MethodNotAllowed { .. } | Self::MissingToken | Self::NamespaceUnproven { .. } | Self::OperationDenied
             | Self::Overloaded { .. } | Self::ScopeDenied { .. } | Self::StoreDenied | Self::TargetTooLong { .. }
             | Self::UnknownQueryKey { .. } | Self::UnknownRoute | Self::UnknownStore | Self::UnknownToken
-            | Self::UnsupportedContentEncoding | Self::UnsupportedMediaType | Self::UpstreamTimeout | Self::WrongShape { .. } => None,
+            | Self::UnsupportedContentEncoding | Self::UnsupportedMediaType | Self::WrongShape { .. } => None,
         }
     }
 

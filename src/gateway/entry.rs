@@ -5,10 +5,12 @@ use super::upstream::Progress;
 use crate::denial::{Code, Denial};
 use crate::identity::Caller;
 use crate::observe::{Audit, CorrelationId, Line, Outcome, Peer, Place, Sent, WorkerMetrics};
+use crate::policy::vocabulary::StoreHash;
 use crate::policy::{Item, Operation};
 use http::HeaderMap;
 use http::request::Parts;
 use std::cell::Cell;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -24,6 +26,7 @@ pub(super) struct Entry {
     allowed: bool,
     place: Option<Place>,
     pub(super) progress: Progress,
+    cutting: Rc<Cell<bool>>,
     audit: Audit,
     metrics: Arc<WorkerMetrics>,
 }
@@ -33,12 +36,12 @@ impl Entry {
     pub(super) fn begin(
         head: &Parts,
         peer: Peer,
-        ids: &Ids,
+        common: &Common,
         audit: &Audit,
         metrics: &Arc<WorkerMetrics>,
     ) -> Self {
         let (time, began) = stamp();
-        let correlation_id = callers_id(&head.headers).unwrap_or_else(|| ids.fresh());
+        let correlation_id = callers_id(&head.headers).unwrap_or_else(|| common.ids.fresh());
         let line = Line {
             time,
             correlation_id,
@@ -65,6 +68,7 @@ impl Entry {
             allowed: false,
             place: None,
             progress: Progress::default(),
+            cutting: Rc::clone(&common.cutting),
             audit: audit.clone(),
             metrics: Arc::clone(metrics),
         }
@@ -74,9 +78,28 @@ impl Entry {
         self.correlation_id
     }
 
+    pub(super) fn store(&mut self, store: StoreHash) {
+        if let Some(line) = &mut self.line {
+            line.store = Some(store);
+        }
+    }
+
+    /// Tells the operator what went wrong with a request, where that is not the caller's doing.
+    pub(super) fn report(&self, denial: &Denial) {
+        let (Some(text), Some(line)) = (denial.operator_text(), &self.line) else {
+            return;
+        };
+        tracing::error!(
+            code = denial.code().as_str(),
+            store = line.store.as_ref().map(StoreHash::as_str),
+            caller = line.caller.as_ref().map(|caller| caller.name.as_str()),
+            correlation_id = std::str::from_utf8(self.correlation_id.as_bytes()).ok(),
+            "{text}"
+        );
+    }
+
     pub(super) fn operation(&mut self, operation: &Operation) {
         if let Some(line) = &mut self.line {
-            line.store = Some(operation.store);
             line.verb = Some(operation.verb);
             line.customer = operation.customer;
             line.metafield = operation.metafield;
@@ -153,8 +176,11 @@ impl Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        self.finish(Outcome::ClientGone {
-            allowed: self.allowed,
+        let allowed = self.allowed;
+        self.finish(if self.cutting.get() {
+            Outcome::DrainCut { allowed }
+        } else {
+            Outcome::ClientGone { allowed }
         });
     }
 }
@@ -168,10 +194,25 @@ fn callers_id(headers: &HeaderMap) -> Option<CorrelationId> {
     }
 }
 
+/// What the entries of one worker share.
+#[derive(Default)]
+pub(super) struct Common {
+    ids: Ids,
+    /// Set when the gateway ends what is still open.
+    cutting: Rc<Cell<bool>>,
+}
+
+impl Common {
+    /// From now on a request that ends without an answer was cut by the gateway.
+    pub(super) fn cut(&self) {
+        self.cutting.set(true);
+    }
+}
+
 /// Fresh ids. Random bytes are taken in advance: the system's generator costs more by the call than by
 /// the byte.
 #[derive(Default)]
-pub(super) struct Ids(Cell<Vec<u8>>);
+struct Ids(Cell<Vec<u8>>);
 
 impl Ids {
     const AHEAD: usize = 64 * ID;

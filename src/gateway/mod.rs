@@ -24,7 +24,7 @@ use crate::policy::{Route, permit};
 use answer::Surroundings;
 use body::Budget;
 use bytes::Bytes;
-use entry::{Entry, Ids};
+use entry::{Common, Entry};
 use http::header::CONNECTION;
 use http::request::Parts;
 use http::{HeaderValue, Request, Response, Version};
@@ -45,7 +45,7 @@ pub struct Gateway {
     bodies: Budget,
     audit: Audit,
     metrics: Arc<WorkerMetrics>,
-    ids: Ids,
+    common: Common,
     draining: Cell<bool>,
 }
 
@@ -67,7 +67,7 @@ impl Gateway {
             bodies: Budget::new(memory),
             audit,
             metrics,
-            ids: Ids::default(),
+            common: Common::default(),
             draining: Cell::new(false),
         }
     }
@@ -75,6 +75,11 @@ impl Gateway {
     /// From now on every HTTP/1 answer tells its client to open no new request on the connection.
     pub fn drain(&self) {
         self.draining.set(true);
+    }
+
+    /// From now on what ends without an answer is recorded as cut by the gateway.
+    pub fn cut(&self) {
+        self.common.cut();
     }
 
     /// Closes upstream connections that have been idle for too long; to be called about once a second.
@@ -90,7 +95,7 @@ impl Gateway {
         peer: Peer,
     ) -> impl Future<Output = Response<Answer>> {
         let (head, body) = request.into_parts();
-        let entry = Entry::begin(&head, peer, &self.ids, &self.audit, &self.metrics);
+        let entry = Entry::begin(&head, peer, &self.common, &self.audit, &self.metrics);
         async move { self.answer(head, body, entry).await }
     }
 
@@ -99,9 +104,7 @@ impl Gateway {
         let mut response = match self.serve(&head, body, &mut entry).await {
             Ok((inbound, around)) => answer::pass_on(inbound, entry, around),
             Err(denial) => {
-                if let Some(text) = denial.operator_text() {
-                    tracing::error!(code = denial.code().as_str(), "{text}");
-                }
+                entry.report(&denial);
                 answer::refusal(&entry.refuse(denial))
             }
         };
@@ -126,6 +129,7 @@ impl Gateway {
         head::check_framing(head, has_body, &snapshot.limits)?;
 
         let route = Route::parse(head.uri.path()).ok_or(Denial::UnknownRoute)?;
+        entry.store(route.store());
         let operation = route
             .operation(&head.method)
             .ok_or(Denial::MethodNotAllowed {

@@ -72,6 +72,11 @@ pub enum Outcome {
         /// Whether policy had allowed the request by then.
         allowed: bool,
     },
+    /// The gateway's end came before the answer's.
+    DrainCut {
+        /// Whether policy had allowed the request by then.
+        allowed: bool,
+    },
     /// The upstream broke off in the middle of an answer that was already being passed on.
     AnswerCut(Code),
 }
@@ -82,7 +87,7 @@ impl Outcome {
         match self {
             Self::Answered | Self::AnswerCut(_) => true,
             Self::Refused(code) => code.follows_permission(),
-            Self::ClientGone { allowed } => allowed,
+            Self::ClientGone { allowed } | Self::DrainCut { allowed } => allowed,
         }
     }
 
@@ -92,6 +97,7 @@ impl Outcome {
             Self::Answered => None,
             Self::Refused(code) | Self::AnswerCut(code) => Some(code.as_str()),
             Self::ClientGone { .. } => Some("client_gone"),
+            Self::DrainCut { .. } => Some("drain_cut"),
         }
     }
 }

@@ -22,8 +22,16 @@ const BUCKETS: [f64; 12] = [
 
 /// A request's operation, or none where the route is unknown.
 const VERBS: usize = Verb::ALL.len() + 1;
-/// Every code, and the three outcomes that have none or another word.
-const OUTCOMES: usize = Code::ALL.len() + 3;
+/// Every code, and after them the outcomes that have another word.
+const OUTCOMES: usize = Code::ALL.len() + OTHERS.len();
+/// The decision and the word of each of those.
+const OTHERS: [(&str, &str); 5] = [
+    ("allowed", "ok"),
+    ("allowed", "client_gone"),
+    ("denied", "client_gone"),
+    ("allowed", "drain_cut"),
+    ("denied", "drain_cut"),
+];
 
 /// A counter with one writer; any thread may read it.
 #[derive(Debug, Default)]
@@ -117,10 +125,10 @@ impl WorkerMetrics {
     pub fn request(&self, verb: Option<Verb>, outcome: Outcome) {
         let verb = verb.map_or(Verb::ALL.len(), |verb| verb as usize);
         let outcome = match outcome {
-            Outcome::Refused(code) => code as usize,
-            Outcome::AnswerCut(_) => OUTCOMES - 3,
-            Outcome::ClientGone { .. } => OUTCOMES - 2,
-            Outcome::Answered => OUTCOMES - 1,
+            Outcome::Refused(code) | Outcome::AnswerCut(code) => code as usize,
+            Outcome::Answered => Code::ALL.len(),
+            Outcome::ClientGone { allowed } => Code::ALL.len() + if allowed { 1 } else { 2 },
+            Outcome::DrainCut { allowed } => Code::ALL.len() + if allowed { 3 } else { 4 },
         };
         if let Some(counter) = self.requests.get(verb).and_then(|row| row.get(outcome)) {
             counter.add(1);
@@ -374,12 +382,13 @@ impl Collector for Workers {
 }
 
 fn outcome_labels(outcome: usize) -> (&'static str, &'static str) {
-    match Code::ALL.get(outcome) {
-        Some(code) if code.follows_permission() => ("allowed", code.as_str()),
-        Some(code) => ("denied", code.as_str()),
-        None if outcome == OUTCOMES - 3 => ("allowed", "answer_cut"),
-        None if outcome == OUTCOMES - 2 => ("none", "client_gone"),
-        None => ("allowed", "ok"),
+    match (Code::ALL.get(outcome), outcome.checked_sub(Code::ALL.len())) {
+        (Some(code), _) if code.follows_permission() => ("allowed", code.as_str()),
+        (Some(code), _) => ("denied", code.as_str()),
+        (None, other) => other
+            .and_then(|other| OTHERS.get(other))
+            .copied()
+            .unwrap_or_default(),
     }
 }
 

@@ -49,6 +49,11 @@ impl Route {
         })
     }
 
+    /// The store in the path.
+    pub const fn store(&self) -> StoreHash {
+        self.store
+    }
+
     /// The operation that this method asks for; `None` if the path does not take it.
     pub fn operation(&self, method: &Method) -> Option<Operation> {
         let verb = match (self.place, method.as_str()) {

@@ -99,7 +99,10 @@ impl Shared {
         let stream = match (stream, &self.tls) {
             (Stream::Tcp(tcp), Some(tls)) => match handshake(tls, tcp).await {
                 Ok(stream) => stream,
-                Err(_) => return Some(BareClose::Handshake),
+                Err(error) => {
+                    tracing::debug!(?peer, %error, "a TLS handshake with a client failed");
+                    return Some(BareClose::Handshake);
+                }
             },
             (stream, _) => stream,
         };

@@ -47,11 +47,35 @@ pub enum StartError {
         source: io::Error,
     },
     /// The audit log could not be opened.
-    #[error("cannot open the audit log (`audit.output`)")]
-    Audit(#[source] io::Error),
+    #[error("cannot open the audit log {path} (`audit.output`)")]
+    Audit {
+        /// The file, or what stands for it.
+        path: String,
+        /// The cause.
+        source: io::Error,
+    },
     /// A thread could not be started.
     #[error("cannot start a thread")]
     Thread(#[source] io::Error),
+}
+
+impl StartError {
+    /// What to do about it, where that is known.
+    pub fn hint(&self) -> Option<&'static str> {
+        let cause = match self {
+            Self::Bind { source, .. } | Self::Audit { source, .. } => source.kind(),
+            Self::Thread(_) => return None,
+        };
+        match cause {
+            io::ErrorKind::AddrInUse => Some(
+                "another process listens there: stop it, or choose another address; port 0 picks a free one",
+            ),
+            io::ErrorKind::AddrNotAvailable => Some("this machine has no such address"),
+            io::ErrorKind::NotFound => Some("make its folder first"),
+            io::ErrorKind::PermissionDenied => Some("the gateway's user may not do that there"),
+            _ => None,
+        }
+    }
 }
 
 /// A running gateway.
@@ -102,7 +126,10 @@ impl Server {
             on_failure: file.audit.on_failure,
             queue: file.audit.queue,
         };
-        let (audit, writer) = Audit::start(&settings).map_err(StartError::Audit)?;
+        let (audit, writer) = Audit::start(&settings).map_err(|source| StartError::Audit {
+            path: settings.output.to_string(),
+            source,
+        })?;
         let count = file.workers.unwrap_or_else(default_workers);
         let metrics: Vec<Arc<WorkerMetrics>> =
             std::iter::repeat_with(Arc::default).take(count).collect();

@@ -81,7 +81,7 @@ impl Worker {
         for (stream, peer) in door.close()? {
             tokio::task::spawn_local(Rc::clone(&shared).serve(stream, peer));
         }
-        drain(&connections, &mut control, self.drain_timeout).await;
+        drain(&shared, &mut control, self.drain_timeout).await;
         sweeper.abort();
         Ok(())
     }
@@ -126,12 +126,14 @@ async fn accept_one(
 }
 
 /// Waits until every connection has ended, at most for `patience`; then ends the rest.
-async fn drain(connections: &Rc<Connections>, control: &mut Control, patience: Duration) {
+async fn drain(shared: &Shared, control: &mut Control, patience: Duration) {
+    let connections = &shared.connections;
     let cut_short = tokio::select! {
         () = connections.emptied() => return,
         () = tokio::time::sleep(patience) => "drain_timeout has passed",
         () = control.reached(Stage::Stopped) => "the gateway was told to stop at once",
     };
+    shared.gateway.cut();
     let cut = connections.abort();
     control.cut(cut);
     if cut > 0 {

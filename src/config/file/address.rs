@@ -10,8 +10,9 @@ use toml::de::DeValue;
 use crate::config::problem::shown;
 use crate::config::reader::{Fault, value};
 
-/// The most bytes a Unix socket's path may have on Linux (`sun_path` less its final NUL).
-const LONGEST_SOCKET_PATH: usize = 107;
+/// The most bytes a Unix socket's path may have: Linux's 107 (`sun_path` less its final NUL), less the
+/// ending under which the socket is made before it is moved into place.
+const LONGEST_SOCKET_PATH: usize = 107 - ".new".len();
 
 /// Where a door listens.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -260,6 +260,7 @@ impl Gateway {
     }
 
     /// Waits until a counter or gauge stands at a value.
+    #[expect(clippy::disallowed_methods, reason = "the wait is bounded")]
     pub fn wait_for_metric(&self, name: &str, expected: f64) {
         let begun = std::time::Instant::now();
         while (self.metric(name) - expected).abs() > 0.5 {
