@@ -215,7 +215,10 @@ fn what_does_not_end_is_cut_after_its_time() {
         (&lines[0]["decision"], &lines[0]["sent"]),
         (&"allowed".into(), &"unknown".into())
     );
-    assert_eq!(lines[0]["code"], "drain_cut", "it was not the client's doing");
+    assert_eq!(
+        lines[0]["code"], "drain_cut",
+        "it was not the client's doing"
+    );
     assert!(client.rest().is_empty(), "no half an answer");
 }
 
