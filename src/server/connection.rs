@@ -185,12 +185,15 @@ fn answer(
     peer: Peer,
     request: Request<Incoming>,
 ) -> impl Future<Output = Result<Response<Tracked>, Infallible>> + use<> {
-    let busy = Busy::on(notes);
+    let mut busy = Busy::on(notes);
     let response = gateway.handle(request, peer);
     async move {
-        Ok(response.await.map(|answer| Tracked {
+        let response = response.await;
+        busy.answers();
+        Ok(response.map(|answer| Tracked {
             answer,
-            _busy: busy,
+            piece: Bytes::new(),
+            busy,
         }))
     }
 }
@@ -198,7 +201,22 @@ fn answer(
 /// An answer's body, which keeps its connection busy until it has been handed over.
 struct Tracked {
     answer: Answer,
-    _busy: Busy,
+    /// What was not yet handed over of the answer's last piece.
+    piece: Bytes,
+    busy: Busy,
+}
+
+impl Tracked {
+    /// Over HTTP/2 a piece is handed over in parts: hyper asks for one only when the client has opened
+    /// a window, so that what waits in memory for a slow client is bounded, and seen to wait.
+    fn part(&mut self, mut piece: Bytes) -> Bytes {
+        if !self.busy.is_multiplexed() || piece.len() <= SEND_BUFFER {
+            return piece;
+        }
+        let part = piece.split_to(SEND_BUFFER);
+        self.piece = piece;
+        part
+    }
 }
 
 impl Body for Tracked {
@@ -209,15 +227,28 @@ impl Body for Tracked {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        Pin::new(&mut self.answer).poll_frame(cx)
+        let waiting = std::mem::take(&mut self.piece);
+        if !waiting.is_empty() {
+            self.busy.was_taken(true);
+            let part = self.part(waiting);
+            return Poll::Ready(Some(Ok(Frame::data(part))));
+        }
+        let frame = Pin::new(&mut self.answer).poll_frame(cx);
+        self.busy.was_taken(frame.is_ready());
+        frame.map_ok(|frame| frame.map_data(|piece| self.part(piece)))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.answer.is_end_stream()
+        self.piece.is_empty() && self.answer.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.answer.size_hint()
+        let waiting = self.piece.len() as u64;
+        let mut hint = self.answer.size_hint();
+        if let Some(exact) = hint.exact() {
+            hint.set_exact(exact + waiting);
+        }
+        hint
     }
 }
 

@@ -59,6 +59,8 @@ pub(super) struct Notes {
     in_flight: Cell<usize>,
     /// Since when the client takes no bytes.
     blocked: Cell<Option<Instant>>,
+    /// On a connection that carries many at once, the answers whose body has begun.
+    answers: RefCell<Vec<Rc<Taking>>>,
     multiplexed: Cell<bool>,
     finishing: Cell<Option<Instant>>,
     order: Cell<Order>,
@@ -74,6 +76,7 @@ impl Notes {
             since: Cell::new(clock.get()),
             in_flight: Cell::default(),
             blocked: Cell::default(),
+            answers: RefCell::default(),
             multiplexed: Cell::default(),
             finishing: Cell::default(),
             order: Cell::new(Order::None),
@@ -134,6 +137,17 @@ impl Notes {
         }
     }
 
+    /// Whether the client has left an answer lying since a moment that is `over`. A client that gives one
+    /// stream no window takes bytes of the others, so that the connection itself is not blocked.
+    fn leaves_an_answer(&self, over: impl Fn(Instant) -> bool) -> bool {
+        let mut answers = self.answers.borrow_mut();
+        // The other owner is the answer itself.
+        answers.retain(|taking| Rc::strong_count(taking) > 1);
+        answers
+            .iter()
+            .any(|taking| taking.offered.get().is_some_and(&over))
+    }
+
     /// What is to be done now; `drained_since` is when the drain began.
     fn judge(&self, limits: &Limits, drained_since: Option<Instant>) -> Order {
         // The notes' times may be a sweep older than what they note.
@@ -144,6 +158,7 @@ impl Notes {
             .blocked
             .get()
             .is_some_and(|blocked| over(blocked, limits.write_timeout))
+            || self.leaves_an_answer(|begun| over(begun, limits.write_timeout))
         {
             return Order::Abort(Some(BareClose::WriteTimeout));
         }
@@ -178,27 +193,63 @@ impl Notes {
     }
 }
 
+/// How an answer's body is being taken.
+#[derive(Debug)]
+struct Taking {
+    /// Since when it has been the client's turn to take what there is.
+    offered: Cell<Option<Instant>>,
+}
+
 /// A request in flight on a connection.
 #[derive(Debug)]
-pub(super) struct Busy(Rc<Notes>);
+pub(super) struct Busy {
+    notes: Rc<Notes>,
+    taking: Option<Rc<Taking>>,
+}
 
 impl Busy {
     pub(super) fn on(notes: &Rc<Notes>) -> Self {
         notes.in_flight.set(notes.in_flight.get() + 1);
         notes.enter(Phase::Busy);
-        Self(Rc::clone(notes))
+        Self {
+            notes: Rc::clone(notes),
+            taking: None,
+        }
+    }
+
+    /// The answer's head goes out, and its body is the client's to take.
+    pub(super) fn answers(&mut self) {
+        if self.is_multiplexed() {
+            let taking = Rc::new(Taking {
+                offered: Cell::new(Some(self.notes.clock.get())),
+            });
+            self.notes.answers.borrow_mut().push(Rc::clone(&taking));
+            self.taking = Some(taking);
+        }
+    }
+
+    /// The client took what there was; tells whether there is more at once, or the upstream's turn.
+    pub(super) fn was_taken(&self, more: bool) {
+        if let Some(taking) = &self.taking {
+            taking.offered.set(more.then(|| self.notes.clock.get()));
+        }
+    }
+
+    /// Whether the connection carries many requests at once.
+    pub(super) fn is_multiplexed(&self) -> bool {
+        self.notes.multiplexed.get()
     }
 }
 
 impl Drop for Busy {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.0.metrics.bare_close(BareClose::Panic);
+            self.notes.metrics.bare_close(BareClose::Panic);
         }
-        let left = self.0.in_flight.get().saturating_sub(1);
-        self.0.in_flight.set(left);
-        if left == 0 && self.0.phase.get() == Phase::Busy {
-            self.0.enter(Phase::Idle);
+        let left = self.notes.in_flight.get().saturating_sub(1);
+        self.notes.in_flight.set(left);
+        if left == 0 && self.notes.phase.get() == Phase::Busy {
+            self.notes.enter(Phase::Idle);
         }
     }
 }

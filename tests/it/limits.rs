@@ -2,6 +2,7 @@
 
 use crate::support::PATIENCE;
 use crate::support::client::{ALL, CUSTOMER, Client, ONE, Request};
+use crate::support::client_h2;
 use crate::support::fake::{Fake, OK};
 use crate::support::gateway::{Gateway, Setup};
 use serde_json::{Value, json};
@@ -120,6 +121,31 @@ fn a_client_that_does_not_read_is_cut() {
         sole_fate(gateway),
         json!(["allowed", "client_gone", "yes", 200])
     );
+}
+
+#[test]
+fn an_http2_client_that_opens_no_window_is_cut() {
+    // The first is collected before its head is sent, the second streams.
+    for (size, expected) in [
+        (MIB / 2, json!(["allowed", null, "yes", 200])),
+        (2 * MIB, json!(["allowed", "client_gone", "yes", 200])),
+    ] {
+        let upstream = Fake::answering(format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n{}",
+            "#".repeat(size)
+        ));
+        let gateway = Setup::new(upstream.address)
+            .with("limits.write_timeout = \"300ms\"")
+            .with(ADMIN)
+            .start();
+        let mut client = client_h2::Client::connect(gateway.address());
+        // Nobody reads the answer, while the connection itself is kept alive.
+        let begun = client.start(&Request::new("GET", CUSTOMER));
+        gateway.wait_for_metric(&bare_closes("write_timeout"), 1.0);
+        client.until_closed();
+        drop(begun);
+        assert_eq!(sole_fate(gateway), expected, "{size}");
+    }
 }
 
 #[test]
