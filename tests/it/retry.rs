@@ -5,6 +5,9 @@ use crate::support::PATIENCE;
 use crate::support::client::{CUSTOMER, ONE, Request};
 use crate::support::fake::{Fake, OK};
 use crate::support::gateway::{Gateway, Setup};
+use crate::support::http1::{Kind, read};
+use std::io::{BufReader, Write};
+use std::net::TcpListener;
 use std::sync::{Arc, Barrier, Mutex, mpsc};
 
 const CREATE: &str = r#"{"namespace":"n","key":"k","value":"v","permission_set":"read"}"#;
@@ -151,6 +154,32 @@ fn a_fresh_connection_that_closes_unanswered_is_not_tried_again() {
         assert_eq!(counts(&upstream), [1], "{}", request.method);
         assert_eq!(gateway.stop()[0]["sent"], "unknown");
     }
+}
+
+#[test]
+fn a_failed_second_try_does_not_say_that_nothing_was_sent() {
+    // The upstream answers once, takes the next request, and is gone altogether.
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    let upstream = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("the gateway");
+        drop(listener);
+        let mut reader = BufReader::new(stream.try_clone().expect("a handle"));
+        read(&mut reader, Kind::Request).expect("a request");
+        stream.write_all(OK.as_bytes()).expect("answered");
+        read(&mut reader, Kind::Request).expect("another");
+    });
+    let gateway = Gateway::before(address);
+    let mut client = gateway.connect();
+    assert_eq!(client.exchange(&Request::new("GET", ONE)).status(), 200);
+    let answer = client.exchange(&Request::update("{}"));
+    upstream.join().expect("no panic");
+    let code = Some("upstream_protocol_error");
+    assert_eq!((answer.status(), answer.code()), (502, code));
+    let text = String::from_utf8_lossy(&answer.body).into_owned();
+    assert!(text.contains("the outcome of a write is unknown"), "{text}");
+    drop(client);
+    assert_eq!(gateway.stop()[1]["sent"], "unknown");
 }
 
 #[test]

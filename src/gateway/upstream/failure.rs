@@ -21,7 +21,8 @@ pub(super) fn http1_failure(error: &hyper::Error, reused: bool, progress: &Progr
     let (wrote, was_read) = progress
         .mark()
         .map_or((true, true), |mark| (mark.wrote(), mark.was_read()));
-    if reused && !wrote {
+    // An upstream that speaks before it is asked is no dead connection.
+    if !wrote && (reused || !was_read) {
         Failed::Unsent
     } else if reused && !was_read {
         Failed::Unanswered
@@ -60,4 +61,49 @@ pub(super) fn unbuildable(error: &http::Error) -> Failed {
     Failed::For(Denial::UpstreamProtocolError {
         cause: format!("the request could not be built: {error}"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::http1::Http1;
+    use super::*;
+    use crate::gateway::stream::Stream;
+    use bytes::Bytes;
+    use http::Request;
+    use http_body_util::Full;
+    use std::io::Write;
+    use tokio::net::UnixStream;
+    use tokio::time::Instant;
+
+    /// What a request on a connection means that the other side has closed, having said this.
+    fn outcome(last_words: &[u8], reused: bool) -> Failed {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        runtime.block_on(async {
+            let (ours, mut theirs) = std::os::unix::net::UnixStream::pair().expect("a pair");
+            theirs.write_all(last_words).expect("room");
+            drop(theirs);
+            ours.set_nonblocking(true).expect("a mode");
+            let stream = Stream::Unix(UnixStream::from_std(ours).expect("a socket"));
+            #[expect(clippy::disallowed_methods, reason = "a test's own clock")]
+            let now = Instant::now();
+            let mut connection = Http1::start(stream, now).await.expect("started");
+            let mut progress = Progress::default();
+            progress.attempt(connection.mark());
+            let request = Request::new(Full::new(Bytes::new()));
+            let error = connection.send(request).await.expect_err("it is closed");
+            http1_failure(&error, reused, &progress)
+        })
+    }
+
+    #[test]
+    fn a_connection_that_died_before_use_is_left_whatever_the_request_does() {
+        for reused in [false, true] {
+            assert!(matches!(outcome(b"", reused), Failed::Unsent), "{reused}");
+        }
+        let spoke = outcome(b"SSH-2.0-server\r\n", false);
+        assert!(matches!(spoke, Failed::For(_)));
+    }
 }

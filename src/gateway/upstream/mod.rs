@@ -91,6 +91,13 @@ enum Carrier {
     },
 }
 
+impl Carrier {
+    fn is_fresh(&self) -> bool {
+        let (Self::Own { reused, .. } | Self::Shared { reused, .. }) = self;
+        !reused
+    }
+}
+
 impl Upstream {
     pub(super) fn new(
         settings: &UpstreamSettings,
@@ -137,7 +144,8 @@ impl Upstream {
         progress.begin(now());
         let reply = tokio::time::timeout_at(deadline, self.send_until_answered(outbound, progress))
             .await
-            .unwrap_or(Err(Denial::UpstreamTimeout))?;
+            .unwrap_or(Err(Denial::UpstreamTimeout))
+            .map_err(|denial| progress.qualify(denial))?;
         let status = reply.response.status().as_u16();
         self.metrics
             .upstream_answered(status, progress.answered(status, now()));
@@ -161,6 +169,7 @@ impl Upstream {
             } else {
                 self.carrier().await?
             };
+            let fresh = carrier.is_fresh();
             match self.attempt(carrier, outbound, progress).await {
                 Ok((response, connection)) => {
                     return Ok(Reply {
@@ -169,7 +178,8 @@ impl Upstream {
                         permit,
                     });
                 }
-                Err(Failed::Unsent) => {}
+                Err(Failed::Unsent) if fresh && again => break,
+                Err(Failed::Unsent) => again |= fresh,
                 Err(Failed::Unanswered) if !again && outbound.may_be_sent_again() => again = true,
                 Err(Failed::Unanswered) => {
                     let cause = "the connection was closed before an answer came".to_owned();

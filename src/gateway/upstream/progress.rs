@@ -2,6 +2,7 @@
 //! is right also when the client goes away in the middle.
 
 use super::meter::Mark;
+use crate::denial::Denial;
 use crate::observe::Sent;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -58,6 +59,20 @@ impl Progress {
             .map_or(Duration::ZERO, |began| now.duration_since(began));
         self.answered = Some((status, took));
         took
+    }
+
+    /// What a failure to connect is once an earlier attempt has left: nobody may be told then that
+    /// nothing was sent.
+    pub(super) fn qualify(&self, denial: Denial) -> Denial {
+        match denial {
+            Denial::UpstreamUnreachable { cause } | Denial::UpstreamUntrusted { cause }
+                if self.sent() == Sent::Unknown =>
+            {
+                let cause = format!("closed before an answer came, and then: {cause}");
+                Denial::UpstreamProtocolError { cause }
+            }
+            other => other,
+        }
     }
 
     /// Whether the request reached the upstream.
