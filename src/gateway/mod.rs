@@ -96,10 +96,15 @@ impl Gateway {
     ) -> impl Future<Output = Response<Answer>> {
         let (head, body) = request.into_parts();
         let entry = Entry::begin(&head, peer, &self.common, &self.audit, &self.metrics);
-        async move { self.answer(head, body, entry).await }
+        self.answer(head, body, entry)
     }
 
-    async fn answer(&self, head: Parts, body: Incoming, mut entry: Entry) -> Response<Answer> {
+    async fn answer(
+        self: Rc<Self>,
+        head: Parts,
+        body: Incoming,
+        mut entry: Entry,
+    ) -> Response<Answer> {
         let id = entry.correlation_id();
         let mut response = match self.serve(&head, body, &mut entry).await {
             Ok((inbound, around)) => answer::pass_on(inbound, entry, around),

@@ -21,6 +21,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_rustls::{TlsAcceptor, TlsStream};
 
 /// The least room for reading a body: fewer system calls for large ones.
@@ -65,12 +66,13 @@ impl Shared {
         }
     }
 
-    /// Serves one connection to its end. It is watched at once, not when the future is first polled:
-    /// a drain that begins in between waits for it.
+    /// Serves one connection to its end, and gives its place up then, if it has one. It is watched at
+    /// once, not when the future is first polled: a drain that begins in between waits for it.
     pub(super) fn serve(
         self: Rc<Self>,
         stream: Stream,
         peer: Peer,
+        place: Option<OwnedSemaphorePermit>,
     ) -> impl Future<Output = ()> + use<> {
         let phase = if self.tls.is_some() {
             Phase::Handshake
@@ -79,6 +81,7 @@ impl Shared {
         };
         let watched = self.connections.watch(phase);
         async move {
+            let _place = place;
             let run = self.run(stream, peer, &watched);
             // An order to abort ends the connection wherever it is.
             let mut run = pin!(run);
@@ -119,8 +122,11 @@ impl Shared {
             service_fn(move |request| answer(Rc::clone(&gateway), &of_requests, peer, request));
         let ended = if multiplexed {
             notes.multiplexes();
-            let connection = pin!(self.http2.serve_connection(TokioIo::new(socket), service));
-            finishing(connection, notes, http2::Connection::graceful_shutdown).await
+            // In a box, since most connections are not of this kind and would keep room for it.
+            let mut connection =
+                Box::pin(self.http2.serve_connection(TokioIo::new(socket), service));
+            let graceful = http2::Connection::graceful_shutdown;
+            finishing(connection.as_mut(), notes, graceful).await
         } else {
             let io = TokioIo::new(&mut socket);
             let connection = pin!(self.http1.serve_connection(io, service));
@@ -186,7 +192,8 @@ fn answer(
     request: Request<Incoming>,
 ) -> impl Future<Output = Result<Response<Tracked>, Infallible>> + use<> {
     let mut busy = Busy::on(notes);
-    let response = gateway.handle(request, peer);
+    // A box for each request: a connection that is idle then keeps no room for one.
+    let response = Box::pin(gateway.handle(request, peer));
     async move {
         let response = response.await;
         busy.answers();

@@ -79,7 +79,7 @@ impl Worker {
         shared.gateway.drain();
         connections.drain();
         for (stream, peer) in door.close()? {
-            tokio::task::spawn_local(Rc::clone(&shared).serve(stream, peer));
+            tokio::task::spawn_local(Rc::clone(&shared).serve(stream, peer, None));
         }
         drain(&shared, &mut control, self.drain_timeout).await;
         sweeper.abort();
@@ -99,11 +99,7 @@ async fn accept(door: Door, shared: &Rc<Shared>, places: usize, control: &mut Co
         };
         match accepted {
             Ok((stream, peer, place)) => {
-                let connection = Rc::clone(shared).serve(stream, peer);
-                tokio::task::spawn_local(async move {
-                    connection.await;
-                    drop(place);
-                });
+                tokio::task::spawn_local(Rc::clone(shared).serve(stream, peer, Some(place)));
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");

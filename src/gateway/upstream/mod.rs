@@ -25,6 +25,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::cell::{Cell, RefCell};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -290,7 +291,12 @@ impl Upstream {
         }
     }
 
-    async fn open(&self) -> Result<Carrier, Denial> {
+    /// A new connection. In a box: most requests find one open, and would carry the room for nothing.
+    fn open(&self) -> Pin<Box<impl Future<Output = Result<Carrier, Denial>>>> {
+        Box::pin(self.open_unboxed())
+    }
+
+    async fn open_unboxed(&self) -> Result<Carrier, Denial> {
         let Dialed { stream, http2 } = self.dialer.dial().await?;
         self.metrics.upstream_opened();
         self.speaks_http2.set(Some(http2));
