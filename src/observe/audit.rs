@@ -3,8 +3,9 @@
 //! a slow output never holds a request up. While the output fails, lines wait and are written later.
 
 use super::line::Line;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -103,7 +104,9 @@ impl Audit {
             Output::Off => {
                 return Ok((Self::new(None, settings.on_failure), Writer { done: None }));
             }
-            Output::Stdout => Box::new(io::stdout()),
+            // Not `io::stdout()`: it keeps bytes back that it has said to be written, so that after a
+            // failure nobody knows from where to go on.
+            Output::Stdout => Box::new(File::from(io::stdout().as_fd().try_clone_to_owned()?)),
             Output::File(path) => Box::new(
                 OpenOptions::new()
                     .append(true)
@@ -255,13 +258,11 @@ fn write_lines(
     }
 }
 
-/// Writes a batch, for as long as it takes.
+/// Writes a batch, for as long as it takes. The output keeps nothing back, so that what it has taken
+/// need not be flushed.
 fn write_all(mut batch: &[u8], output: &mut Box<dyn Write + Send>, state: &State) {
     while !batch.is_empty() {
-        match output
-            .write(batch)
-            .and_then(|count| output.flush().map(|()| count))
-        {
+        match output.write(batch) {
             Ok(count @ 1..) => {
                 batch = batch.get(count..).unwrap_or_default();
                 if state.failing.swap(false, Ordering::Relaxed) {

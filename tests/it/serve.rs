@@ -5,6 +5,8 @@ use crate::support::fake::Fake;
 use crate::support::gateway::{CREDENTIAL, Folder, Setup};
 use crate::support::http1::json;
 use crate::support::process::{Process, run, signal};
+use std::collections::HashSet;
+use std::io::Read;
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -45,6 +47,42 @@ fn the_addresses_are_named_and_a_signal_drains() {
         assert_eq!(line["upstream_status"], 200);
         assert!(!ended.stderr.contains(CREDENTIAL));
     }
+}
+
+#[test]
+fn a_pipe_that_takes_parts_of_lines_gets_each_line_once() {
+    const REQUESTS: usize = 1000;
+    let (upstream, folder) = (Fake::good(), Folder::new());
+    let path = configuration(&folder, &upstream, "audit.on_failure = \"continue\"");
+    let (mut ours, theirs) = std::io::pipe().expect("a pipe");
+    // What it cannot take it refuses, as a pipe that another program has set so.
+    rustix::io::ioctl_fionbio(&theirs, true).expect("a mode");
+    let mut gateway = Process::start_writing_to(&["serve", "--config", &path], theirs.into());
+    let mut client = Client::connect(gateway.bound(" listening address="));
+    for _ in 0..REQUESTS {
+        let answer = client.exchange(&Request::new("GET", "/nowhere"));
+        assert_eq!(answer.status(), 404);
+    }
+    // The pipe is full. Some room lets the next batch in part through, and no more.
+    gateway.log_line("the audit log cannot be written");
+    let mut begin = [0; 8192];
+    ours.read_exact(&mut begin).expect("lines");
+    gateway.log_line("the audit log can be written again");
+    gateway.log_line("the audit log cannot be written");
+    let reader = std::thread::spawn(move || {
+        let mut text = String::from_utf8(begin.to_vec()).expect("UTF-8");
+        ours.read_to_string(&mut text).expect("UTF-8");
+        text
+    });
+    drop(client);
+    gateway.signal("TERM");
+    assert_eq!(gateway.end().code, Some(0));
+    let text = reader.join().expect("no panic");
+    let ids: HashSet<String> = text
+        .lines()
+        .map(|line| json(line.as_bytes())["correlation_id"].to_string())
+        .collect();
+    assert_eq!((text.lines().count(), ids.len()), (REQUESTS, REQUESTS));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use super::PATIENCE;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
@@ -56,11 +57,21 @@ pub fn signal(name: &str, id: u32) {
 impl Process {
     /// Starts the program.
     pub fn start(arguments: &[&str]) -> Self {
-        let mut child = program(arguments)
-            .stdout(Stdio::piped())
+        Self::spawn(program(arguments).stdout(Stdio::piped()))
+    }
+
+    /// Starts the program with its standard output elsewhere.
+    pub fn start_writing_to(arguments: &[&str], stdout: OwnedFd) -> Self {
+        Self::spawn(program(arguments).stdout(stdout))
+    }
+
+    fn spawn(command: &mut Command) -> Self {
+        let mut child = command
             .stderr(Stdio::piped())
             .spawn()
             .expect("the program starts");
+        // A descriptor that is the program's alone must not stay open here.
+        command.stdout(Stdio::null());
         let (sender, lines) = channel();
         let stderr = child.stderr.take().expect("piped");
         std::thread::spawn(move || {
@@ -70,13 +81,14 @@ impl Process {
             }
         });
         let (sender, printed) = channel();
-        let stdout = child.stdout.take().expect("piped");
-        let stdout = std::thread::spawn(move || collect(stdout, |line| drop(sender.send(line))));
+        let stdout = child.stdout.take().map(|stdout| {
+            std::thread::spawn(move || collect(stdout, |line| drop(sender.send(line))))
+        });
         Self {
             child,
             lines,
             stderr: String::new(),
-            stdout: Some(stdout),
+            stdout,
             printed,
         }
     }
@@ -146,10 +158,10 @@ impl Process {
             }
         }
         let status: ExitStatus = self.child.wait().expect("it has ended");
-        let stdout = self.stdout.take().expect("taken once");
+        let stdout = self.stdout.take().map(JoinHandle::join);
         Ended {
             code: status.code(),
-            stdout: stdout.join().expect("stdout is read"),
+            stdout: stdout.map_or(String::new(), |text| text.expect("stdout is read")),
             stderr: std::mem::take(&mut self.stderr),
         }
     }
