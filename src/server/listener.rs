@@ -5,7 +5,7 @@ use crate::gateway::Stream;
 use crate::observe::Peer;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener as StdUnixListener, UnixStream as StdUnixStream};
 use std::path::{Path, PathBuf};
 use std::{fmt, fs, net};
@@ -30,6 +30,45 @@ impl fmt::Display for Bound {
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
+}
+
+/// The file of a bound Unix socket.
+#[derive(Debug)]
+pub(super) struct SocketFile {
+    path: PathBuf,
+    /// Device and inode: another process may have put its own socket in the place since.
+    identity: (u64, u64),
+}
+
+impl SocketFile {
+    /// The file of an address that was just bound, if it has one.
+    pub(super) fn of(bound: &Bound) -> Option<Self> {
+        let Bound::Unix(path) = bound else {
+            return None;
+        };
+        let identity = identity(path).ok()?;
+        let path = path.clone();
+        Some(Self { path, identity })
+    }
+
+    /// Removes the file, unless it is another's by now.
+    pub(super) fn remove(&self) -> io::Result<()> {
+        match identity(&self.path) {
+            Ok(identity) if identity == self.identity => fs::remove_file(&self.path),
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for SocketFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.path.display().fmt(f)
+    }
+}
+
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    fs::symlink_metadata(path).map(|found| (found.dev(), found.ino()))
 }
 
 /// A listening socket that no runtime owns yet, and that every worker takes a share of.
@@ -211,6 +250,24 @@ mod tests {
         fs::write(&file, "precious").expect("a file");
         assert!(bind(&Address::Unix(file.clone()), 0o600).is_err());
         assert_eq!(fs::read_to_string(&file).ok().as_deref(), Some("precious"));
+        fs::remove_dir_all(folder).expect("cleaned");
+    }
+
+    #[test]
+    fn the_socket_of_a_successor_is_left_alone() {
+        let folder = folder("successor");
+        let path = folder.join("gateway.sock");
+        let address = Address::Unix(path.clone());
+        let (old, bound) = bind(&address, 0o600).expect("bound");
+        let old_file = SocketFile::of(&bound).expect("a file");
+        drop(old);
+        let (_new, bound) = bind(&address, 0o600).expect("bound again");
+        let new_file = SocketFile::of(&bound).expect("a file");
+        old_file.remove().expect("nothing to do");
+        assert!(StdUnixStream::connect(&path).is_ok());
+        new_file.remove().expect("removed");
+        assert!(!path.exists());
+        new_file.remove().expect("nothing to do");
         fs::remove_dir_all(folder).expect("cleaned");
     }
 

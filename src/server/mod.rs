@@ -17,9 +17,8 @@ use crate::config::file::{Address, File};
 use crate::observe::{Audit, AuditSettings, Exposition, WorkerMetrics, Writer};
 use admin::Admin;
 use control::Controller;
-use listener::{Listener, bind};
+use listener::{Listener, SocketFile, bind};
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -88,7 +87,7 @@ pub struct Server {
     controller: Arc<Controller>,
     workers: Vec<JoinHandle<io::Result<()>>>,
     writer: Writer,
-    sockets: Vec<PathBuf>,
+    sockets: Vec<SocketFile>,
 }
 
 /// How a gateway ended.
@@ -165,7 +164,7 @@ impl Server {
         let sockets = [Some(&address), bound.as_ref()]
             .into_iter()
             .flatten()
-            .filter_map(unix_path)
+            .filter_map(SocketFile::of)
             .collect();
         Ok(Self {
             address,
@@ -208,8 +207,8 @@ impl Server {
         }
         self.controller.advance(Stage::Stopped);
         for socket in self.sockets {
-            if let Err(error) = std::fs::remove_file(&socket) {
-                tracing::warn!(%error, socket = %socket.display(), "the socket could not be removed");
+            if let Err(error) = socket.remove() {
+                tracing::warn!(%error, %socket, "the socket could not be removed");
             }
         }
         Ended {
@@ -230,13 +229,6 @@ fn bind_as(
         address: address.to_string(),
         source,
     })
-}
-
-fn unix_path(bound: &Bound) -> Option<PathBuf> {
-    match bound {
-        Bound::Unix(path) => Some(path.clone()),
-        Bound::Tcp(_) => None,
-    }
 }
 
 fn default_workers() -> usize {
