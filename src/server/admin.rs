@@ -14,12 +14,13 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::task::AbortHandle;
 
 /// How many of the operator's connections may be open: probes, scrapers and a person or two.
 const CONNECTIONS: usize = 64;
@@ -49,11 +50,8 @@ impl Admin {
     }
 
     async fn accept(self: Rc<Self>, door: &Door) {
-        let places = Arc::new(Semaphore::new(CONNECTIONS));
+        let mut open = VecDeque::with_capacity(CONNECTIONS);
         loop {
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else {
-                return;
-            };
             let stream = match door.accept().await {
                 Ok((stream, _)) => stream,
                 Err(error) => {
@@ -63,11 +61,12 @@ impl Admin {
                 }
             };
             let this = Rc::clone(&self);
-            tokio::task::spawn_local(async move {
+            let connection = tokio::task::spawn_local(async move {
                 // Over time or broken: either way the connection is closed.
                 drop(tokio::time::timeout(LIFETIME, this.connection(stream)).await);
-                drop(place);
             });
+            open.push_back(connection.abort_handle());
+            make_room(&mut open);
         }
     }
 
@@ -127,6 +126,18 @@ impl Admin {
         };
         Authority::try_from(host.as_bytes())
             .is_ok_and(|authority| is_known(authority.host(), &self.hosts))
+    }
+}
+
+/// Closes the oldest connection when there are too many: a probe must not wait for whoever is silent.
+fn make_room(open: &mut VecDeque<AbortHandle>) {
+    if open.len() > CONNECTIONS {
+        open.retain(|connection| !connection.is_finished());
+    }
+    if open.len() > CONNECTIONS
+        && let Some(oldest) = open.pop_front()
+    {
+        oldest.abort();
     }
 }
 

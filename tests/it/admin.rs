@@ -5,6 +5,7 @@ use crate::support::fake::{Fake, OK};
 use crate::support::gateway::{Gateway, Setup};
 use crate::support::http1::Message;
 use metafield_gateway::server::Stage;
+use std::net::TcpStream;
 use std::sync::{Mutex, mpsc::channel};
 
 fn setup(upstream: &Fake) -> Setup {
@@ -118,6 +119,23 @@ fn the_operator_is_answered_while_draining() {
     assert_eq!(gateway.admin("/metrics").status(), 200);
     drop(open);
     assert_eq!(client.answer().status(), 200);
+}
+
+#[test]
+fn silent_connections_do_not_hold_up_a_probe() {
+    let upstream = Fake::good();
+    let gateway = setup(&upstream).start();
+    let silent: Vec<_> = (0..200)
+        .map(|_| TcpStream::connect(gateway.admin_address()).expect("a connection"))
+        .collect();
+    // Read with less patience than the gateway has for a silent connection.
+    let stream = TcpStream::connect(gateway.admin_address()).expect("a connection");
+    let patience = std::time::Duration::from_secs(5);
+    stream.set_read_timeout(Some(patience)).expect("a timeout");
+    let mut probe = Client::over(stream);
+    probe.send("GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert_eq!(probe.answer().status(), 200);
+    drop(silent);
 }
 
 #[test]
