@@ -121,6 +121,10 @@ impl AsyncWrite for Socket {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let outcome = Pin::new(&mut self.stream).poll_flush(cx);
         self.notes.writes(outcome.is_pending());
+        // hyper flushes the socket only when it has handed everything over.
+        if outcome.is_ready() {
+            self.notes.has_flushed();
+        }
         outcome
     }
 

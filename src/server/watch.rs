@@ -33,6 +33,8 @@ pub(super) enum Phase {
     Head,
     /// Requests are being answered.
     Busy,
+    /// The last answer has been made, and is on its way to the client.
+    Sending,
     /// Between requests.
     Idle,
     /// Closed by the gateway, waiting for the client's end.
@@ -62,6 +64,8 @@ pub(super) struct Notes {
     /// On a connection that carries many at once, the answers whose body has begun.
     answers: RefCell<Vec<Rc<Taking>>>,
     multiplexed: Cell<bool>,
+    /// While an answer is being sent: the next head has begun.
+    read_ahead: Cell<bool>,
     finishing: Cell<Option<Instant>>,
     order: Cell<Order>,
     waker: RefCell<Option<Waker>>,
@@ -78,6 +82,7 @@ impl Notes {
             blocked: Cell::default(),
             answers: RefCell::default(),
             multiplexed: Cell::default(),
+            read_ahead: Cell::default(),
             finishing: Cell::default(),
             order: Cell::new(Order::None),
             waker: RefCell::default(),
@@ -102,7 +107,16 @@ impl Notes {
             Phase::Idle if !self.multiplexed.get() => self.enter(Phase::Head),
             // The head's time runs from the connection's beginning.
             Phase::Silent => self.phase.set(Phase::Head),
+            Phase::Sending => self.read_ahead.set(true),
             _ => {}
+        }
+    }
+
+    /// All that was to be written has been.
+    pub(super) fn has_flushed(&self) {
+        if self.phase.get() == Phase::Sending {
+            let next = self.read_ahead.take();
+            self.enter(if next { Phase::Head } else { Phase::Idle });
         }
     }
 
@@ -128,6 +142,9 @@ impl Notes {
     }
 
     fn command(&self, order: Order) {
+        if matches!(self.order.get(), Order::Abort(_)) {
+            return;
+        }
         self.order.set(order);
         if order == Order::Finish {
             self.finishing.set(Some(self.clock.get()));
@@ -135,6 +152,17 @@ impl Notes {
         if let Some(waker) = self.waker.borrow().as_ref() {
             waker.wake_by_ref();
         }
+    }
+
+    /// Gives the order that is due, unless it was given before.
+    fn look(&self, limits: &Limits, drained_since: Option<Instant>) -> Order {
+        let order = self.judge(limits, drained_since);
+        let repeated = order == Order::Finish && self.finishing.get().is_some();
+        if order == Order::None || repeated {
+            return Order::None;
+        }
+        self.command(order);
+        order
     }
 
     /// Whether the client has left an answer lying since a moment that is `over`. A client that gives one
@@ -146,6 +174,20 @@ impl Notes {
         answers
             .iter()
             .any(|taking| taking.offered.get().is_some_and(&over))
+    }
+
+    /// Whether the client has had time to close a connection that was told to finish. Over HTTP/2 the
+    /// end of the last answer may still wait for a window.
+    fn is_left_over(&self, over: impl Fn(Instant, Duration) -> bool, limits: &Limits) -> bool {
+        let Some(finishing) = self.finishing.get() else {
+            return false;
+        };
+        if self.in_flight.get() > 0 || self.phase.get() == Phase::Sending {
+            return false;
+        }
+        let since = self.since.get();
+        over(finishing.max(since), LINGER)
+            && (!self.multiplexed.get() || over(since, limits.write_timeout))
     }
 
     /// What is to be done now; `drained_since` is when the drain began.
@@ -162,12 +204,7 @@ impl Notes {
         {
             return Order::Abort(Some(BareClose::WriteTimeout));
         }
-        if self.in_flight.get() == 0
-            && self
-                .finishing
-                .get()
-                .is_some_and(|finishing| over(finishing, LINGER))
-        {
+        if self.is_left_over(over, limits) {
             return Order::Abort(None);
         }
         match self.phase.get() {
@@ -249,7 +286,13 @@ impl Drop for Busy {
         let left = self.notes.in_flight.get().saturating_sub(1);
         self.notes.in_flight.set(left);
         if left == 0 && self.notes.phase.get() == Phase::Busy {
-            self.notes.enter(Phase::Idle);
+            let multiplexed = self.notes.multiplexed.get();
+            self.notes.read_ahead.set(false);
+            self.notes.enter(if multiplexed {
+                Phase::Idle
+            } else {
+                Phase::Sending
+            });
         }
     }
 }
@@ -297,11 +340,7 @@ impl Connections {
     pub(super) fn sweep(&self, limits: &Limits) {
         self.clock.set(now());
         for notes in self.open.borrow().iter() {
-            let order = notes.judge(limits, self.drained_since.get());
-            let repeated = order == Order::Finish && notes.finishing.get().is_some();
-            if order != Order::None && !repeated {
-                notes.command(order);
-            }
+            notes.look(limits, self.drained_since.get());
         }
     }
 
@@ -318,15 +357,13 @@ impl Connections {
         }
     }
 
-    /// Closes every connection now; gives the number of those with a request in flight.
+    /// Closes every connection now; gives the number of requests that were in flight.
     pub(super) fn abort(&self) -> usize {
         let open = self.open.borrow();
         for notes in open.iter() {
             notes.command(Order::Abort(Some(BareClose::Drained)));
         }
-        open.iter()
-            .filter(|notes| notes.in_flight.get() > 0)
-            .count()
+        open.iter().map(|notes| notes.in_flight.get()).sum()
     }
 }
 
@@ -350,4 +387,124 @@ impl Drop for Watched {
 )]
 fn now() -> Instant {
     Instant::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::file;
+    use std::path::Path;
+
+    /// One connection, the limits it is under, and a clock that is set by hand.
+    struct Watch {
+        connections: Rc<Connections>,
+        watched: Watched,
+        limits: Limits,
+    }
+
+    impl Watch {
+        fn new() -> Self {
+            let text = "[[store]]\nhash = \"a\"\ncredential = { file = \"x\" }\n[[caller]]\n\
+                name = \"a\"\ntoken_sha256 = [\"0000000000000000000000000000000000000000000000000000000000000000\"]\n\
+                scopes = [\"store_v2_customers\"]\n[listen]\naddress = \"127.0.0.1:0\"\n\
+                [upstream]\nurl = \"http://127.0.0.1:1\"\n[limits]\nidle_timeout = \"5s\"\nwrite_timeout = \"30s\"\n";
+            let limits = file::read(text, Path::new("")).expect("a file").limits;
+            let connections = Connections::new(Arc::default());
+            let watched = connections.watch(Phase::Silent);
+            Self {
+                connections,
+                watched,
+                limits,
+            }
+        }
+
+        /// The order after so many more seconds.
+        fn after(&self, seconds: u64) -> Order {
+            let clock = &self.connections.clock;
+            clock.set(clock.get() + Duration::from_secs(seconds));
+            let drained = self.connections.drained_since.get();
+            self.watched.notes.look(&self.limits, drained)
+        }
+    }
+
+    #[test]
+    fn an_answer_on_its_way_is_not_idleness() {
+        let watch = Watch::new();
+        let notes = &watch.watched.notes;
+        drop(Busy::on(notes));
+        // The client takes it, slowly.
+        for _ in 0..5 {
+            notes.writes(true);
+            notes.writes(false);
+            assert_eq!(watch.after(20), Order::None);
+        }
+        notes.has_flushed();
+        assert_eq!(watch.after(4), Order::None);
+        assert_eq!(watch.after(2), Order::Finish);
+    }
+
+    #[test]
+    fn a_drain_waits_for_an_answer_on_its_way() {
+        let watch = Watch::new();
+        let notes = &watch.watched.notes;
+        drop(Busy::on(notes));
+        watch
+            .connections
+            .drained_since
+            .set(Some(watch.connections.clock.get()));
+        notes.writes(true);
+        assert_eq!(watch.after(20), Order::None);
+        notes.writes(false);
+        notes.has_flushed();
+        assert_eq!(watch.after(2), Order::Finish);
+        assert_eq!(watch.after(1), Order::None);
+        assert_eq!(watch.after(3), Order::Abort(None));
+    }
+
+    #[test]
+    fn a_client_that_takes_nothing_is_cut() {
+        let watch = Watch::new();
+        drop(Busy::on(&watch.watched.notes));
+        watch.watched.notes.writes(true);
+        assert_eq!(watch.after(29), Order::None);
+        let cut = Order::Abort(Some(BareClose::WriteTimeout));
+        assert_eq!(watch.after(2), cut);
+    }
+
+    #[test]
+    fn the_end_of_an_http2_answer_may_wait_for_a_window_while_draining() {
+        let watch = Watch::new();
+        let notes = &watch.watched.notes;
+        notes.multiplexes();
+        drop(Busy::on(notes));
+        watch
+            .connections
+            .drained_since
+            .set(Some(watch.connections.clock.get()));
+        assert_eq!(watch.after(1), Order::Finish);
+        assert_eq!(watch.after(20), Order::None);
+        assert_eq!(watch.after(15), Order::Abort(None));
+    }
+
+    #[test]
+    fn a_head_that_began_during_an_answer_has_its_own_time() {
+        let watch = Watch::new();
+        let notes = &watch.watched.notes;
+        drop(Busy::on(notes));
+        notes.has_read();
+        notes.has_flushed();
+        assert_eq!(watch.after(9), Order::None);
+        let late = Order::Abort(Some(BareClose::HeadTimeout));
+        assert_eq!(watch.after(2), late);
+    }
+
+    #[test]
+    fn an_order_to_abort_is_final() {
+        let watch = Watch::new();
+        let notes = &watch.watched.notes;
+        let cut = Order::Abort(Some(BareClose::Drained));
+        notes.command(cut);
+        notes.command(Order::Finish);
+        assert_eq!(notes.order.get(), cut);
+    }
 }
