@@ -79,12 +79,35 @@ pub(super) fn is_or_imitates(key: &str) -> bool {
 }
 
 /// Folds by way of the upper case, since some lower-case letters (`ſ`, `ı`) only meet their ASCII
-/// relative there.
+/// relative there. What a lenient reader may skip is skipped: characters that are not seen, and the
+/// dot that `İ` leaves. Full-width forms are read as their ASCII relatives.
 fn folded(text: &str) -> impl Iterator<Item = char> {
     text.chars()
-        .filter(|letter| !matches!(letter, '_' | '-') && !letter.is_whitespace())
+        .map(|letter| match letter {
+            '\u{ff01}'..='\u{ff5e}' => char::from_u32(letter as u32 - 0xfee0).unwrap_or(letter),
+            other => other,
+        })
         .flat_map(char::to_uppercase)
         .flat_map(char::to_lowercase)
+        .filter(|letter| !is_skipped(*letter))
+}
+
+fn is_skipped(letter: char) -> bool {
+    letter.is_whitespace()
+        || letter.is_control()
+        || matches!(
+            letter,
+            '_' | '-'
+                | '\u{ad}'
+                | '\u{34f}'
+                | '\u{307}'
+                | '\u{180b}'..='\u{180f}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{202a}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{fe00}'..='\u{fe0f}'
+                | '\u{feff}'
+        )
 }
 
 type Refusal = (Code, Cow<'static, str>);
@@ -196,6 +219,12 @@ mod tests {
             "ıd",
             "KEY",
             "\u{212a}ey",
+            "PERM\u{130}SS\u{130}ON_SET",
+            "permission\u{ad}_set",
+            "val\u{200b}ue",
+            "\u{ff49}\u{ff44}",
+            "\u{feff}id",
+            "id\u{0}",
             "resourceId",
             "name space",
             "Value",
