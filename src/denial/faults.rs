@@ -3,6 +3,7 @@
 use super::Code;
 use super::push_text;
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt;
 
 /// Where in a body a fault is.
@@ -62,21 +63,26 @@ impl Faults {
 
     /// The members of `errors`: a field, or an item's index, to its reasons.
     pub(super) fn push_json(&self, out: &mut Vec<u8>) {
-        let mut rest = self.0.as_slice();
-        while let Some(first) = rest.first() {
-            let same = rest
-                .iter()
-                .take_while(|fault| fault.key() == first.key())
-                .count();
-            let (group, later) = rest.split_at(same);
-            if rest.len() != self.0.len() {
+        let mut groups: Vec<(Cow<'_, str>, String)> = Vec::new();
+        let mut known: HashMap<Cow<'_, str>, usize> = HashMap::new();
+        for fault in &self.0 {
+            let key = fault.key();
+            let group = known.get(&key).and_then(|place| groups.get_mut(*place));
+            if let Some((_, reasons)) = group {
+                reasons.push_str("; ");
+                reasons.push_str(&fault.to_string());
+            } else {
+                known.insert(key.clone(), groups.len());
+                groups.push((key, fault.to_string()));
+            }
+        }
+        for (place, (key, reasons)) in groups.iter().enumerate() {
+            if place > 0 {
                 out.push(b',');
             }
-            push_text(out, &first.key());
+            push_text(out, key);
             out.push(b':');
-            let reasons: Vec<_> = group.iter().map(Fault::to_string).collect();
-            push_text(out, &reasons.join("; "));
-            rest = later;
+            push_text(out, reasons);
         }
     }
 }
@@ -138,12 +144,17 @@ mod tests {
                 Code::InvalidField,
                 "must be an object",
             ),
+            fault(
+                Place::Item(1, Some("id".into())),
+                Code::InvalidField,
+                "is there twice",
+            ),
         ]);
         let body = Denial::Fields(faults.expect("faults")).to_json();
         let text = String::from_utf8(body).expect("UTF-8");
         assert!(
             text.contains(
-                r#""errors":{"1":"key: is required; a\"b: is unknown","7":"must be an object"}"#
+                r#""errors":{"1":"key: is required; a\"b: is unknown; id: is there twice","7":"must be an object"}"#
             ),
             "{text}"
         );
