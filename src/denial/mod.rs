@@ -126,7 +126,10 @@ pub enum Denial {
         status: u16,
     },
     /// The deadline passed.
-    UpstreamTimeout,
+    UpstreamTimeout {
+        /// Whether any of the request may have reached the upstream.
+        sent: bool,
+    },
     /// No connection could be made.
     UpstreamUnreachable {
         /// What happened, for the operator.
@@ -179,7 +182,7 @@ impl Denial {
             Self::UpstreamCredentialRefused => Code::UpstreamCredentialRefused,
             Self::UpstreamProtocolError { .. } => Code::UpstreamProtocolError,
             Self::UpstreamRedirect { .. } => Code::UpstreamRedirect,
-            Self::UpstreamTimeout => Code::UpstreamTimeout,
+            Self::UpstreamTimeout { .. } => Code::UpstreamTimeout,
             Self::UpstreamUnreachable { .. } => Code::UpstreamUnreachable,
             Self::UpstreamUntrusted { .. } => Code::UpstreamUntrusted,
             Self::WrongShape { .. } => Code::WrongShape,
@@ -220,7 +223,8 @@ impl Denial {
             Self::UpstreamCredentialRefused => "BigCommerce refused the gateway's own credential; the caller's token is not at fault".into(),
             Self::UpstreamProtocolError { .. } => "BigCommerce's answer could not be read; the outcome of a write is unknown".into(),
             Self::UpstreamRedirect { .. } => "BigCommerce answered with a redirect, which the gateway does not follow".into(),
-            Self::UpstreamTimeout => "BigCommerce did not answer in time; the outcome of a write is unknown".into(),
+            Self::UpstreamTimeout { sent: false } => "BigCommerce could not be reached in time; nothing was sent".into(),
+            Self::UpstreamTimeout { sent: true } => "BigCommerce did not answer in time; the outcome of a write is unknown".into(),
             Self::UpstreamUnreachable { .. } => "BigCommerce could not be reached; nothing was sent".into(),
             Self::UpstreamUntrusted { .. } => "BigCommerce's certificate was not accepted; nothing was sent".into(),
             Self::WrongShape { expected } => format!("the body must be {expected}").into(),
@@ -230,21 +234,55 @@ impl Denial {
     /// What the operator should know; `None` where the fault is the caller's alone.
     pub fn operator_text(&self) -> Option<Cow<'static, str>> {
         match self {
-            Self::CredentialEchoed => Some("the upstream's answer held the credential and was withheld".into()),
-            Self::LoopDetected => Some("a request came back through this gateway: `upstream.url` leads to a metafield-gateway".into()),
-            Self::UpstreamCredentialRefused => Some("the upstream answered 401 to the store's credential: replace it".into()),
-            Self::UpstreamProtocolError { cause } => Some(format!("the upstream's answer could not be read: {cause}").into()),
-            Self::UpstreamRedirect { status } => Some(format!("the upstream answered {status}, a redirect: check `upstream.url`").into()),
-            Self::UpstreamTimeout => Some("the upstream did not answer within `upstream.deadline`".into()),
-            Self::UpstreamUnreachable { cause } => Some(format!("the upstream could not be reached: {cause}").into()),
-            Self::UpstreamUntrusted { cause } => Some(format!("the upstream's certificate was not accepted: {cause}").into()),
-            Self::AmbiguousCredentials | Self::AuditUnavailable | Self::BatchTooLarge { .. } | Self::BodyTimeout
-            | Self::BodyTooLarge { .. } | Self::DuplicateKey { .. } | Self::Fields(_) | Self::HeadersTooLarge { .. }
-            | Self::InvalidToken | Self::MalformedJson { .. } | Self::MalformedQuery { .. } | Self::MalformedRequest { .. }
-            | Self::MethodNotAllowed { .. } | Self::MissingToken | Self::NamespaceUnproven { .. } | Self::OperationDenied
-            | Self::Overloaded { .. } | Self::ScopeDenied { .. } | Self::StoreDenied | Self::TargetTooLong { .. }
-            | Self::UnknownQueryKey { .. } | Self::UnknownRoute | Self::UnknownStore | Self::UnknownToken
-            | Self::UnsupportedContentEncoding | Self::UnsupportedMediaType | Self::WrongShape { .. } => None,
+            Self::CredentialEchoed => {
+                Some("the upstream's answer held the credential and was withheld".into())
+            }
+            Self::UpstreamCredentialRefused => {
+                Some("the upstream answered 401 to the store's credential: replace it".into())
+            }
+            Self::UpstreamProtocolError { cause } => {
+                Some(format!("the upstream's answer could not be read: {cause}").into())
+            }
+            Self::UpstreamRedirect { status } => Some(
+                format!("the upstream answered {status}, a redirect: check `upstream.url`").into(),
+            ),
+            Self::UpstreamTimeout { .. } => {
+                Some("the upstream did not answer within `upstream.deadline`".into())
+            }
+            Self::UpstreamUnreachable { cause } => {
+                Some(format!("the upstream could not be reached: {cause}").into())
+            }
+            Self::UpstreamUntrusted { cause } => {
+                Some(format!("the upstream's certificate was not accepted: {cause}").into())
+            }
+            Self::AmbiguousCredentials
+            | Self::AuditUnavailable
+            | Self::BatchTooLarge { .. }
+            | Self::BodyTimeout
+            | Self::BodyTooLarge { .. }
+            | Self::DuplicateKey { .. }
+            | Self::Fields(_)
+            | Self::HeadersTooLarge { .. }
+            | Self::InvalidToken
+            | Self::LoopDetected
+            | Self::MalformedJson { .. }
+            | Self::MalformedQuery { .. }
+            | Self::MalformedRequest { .. }
+            | Self::MethodNotAllowed { .. }
+            | Self::MissingToken
+            | Self::NamespaceUnproven { .. }
+            | Self::OperationDenied
+            | Self::Overloaded { .. }
+            | Self::ScopeDenied { .. }
+            | Self::StoreDenied
+            | Self::TargetTooLong { .. }
+            | Self::UnknownQueryKey { .. }
+            | Self::UnknownRoute
+            | Self::UnknownStore
+            | Self::UnknownToken
+            | Self::UnsupportedContentEncoding
+            | Self::UnsupportedMediaType
+            | Self::WrongShape { .. } => None,
         }
     }
 

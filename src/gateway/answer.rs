@@ -1,20 +1,23 @@
 //! What a client gets: a refusal of the gateway, or BigCommerce's answer, whole or streamed. The
 //! streamed one carries the request's entry and finishes it at its end.
 
+use super::budget::Hold;
 use super::entry::Entry;
 use super::inbound::{Inbound, InboundBody, Rest};
 use super::upstream::Pool;
 use crate::denial::{Code, Denial};
 use crate::policy::Credential;
 use bytes::{Bytes, BytesMut};
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use hyper::body::{Body, Frame, SizeHint};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
 /// The marker of every answer that the gateway made itself.
 const X_GATEWAY_CODE: HeaderName = HeaderName::from_static("x-gateway-code");
@@ -25,10 +28,19 @@ const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("1");
 /// The body of an answer.
 #[expect(missing_debug_implementations, reason = "a body is nothing to print")]
 pub enum Answer {
-    /// All of it; taken once it is sent.
-    Whole(Option<Bytes>),
+    /// All of it.
+    Whole(Whole),
     /// A body that is still arriving.
     Streamed(Box<Streamed>),
+}
+
+/// A body that is in memory as a whole.
+#[expect(missing_debug_implementations, reason = "a body is nothing to print")]
+pub struct Whole {
+    /// Taken once it is sent.
+    body: Option<Bytes>,
+    /// The memory that BigCommerce's answer takes; the gateway's own are small.
+    _room: Option<Hold>,
 }
 
 /// Why a streamed answer broke off.
@@ -45,9 +57,11 @@ pub struct Streamed {
     held: BytesMut,
     credential: Arc<Credential>,
     patience: Duration,
+    until: Instant,
     pause: Option<Pin<Box<Sleep>>>,
     pool: Pool,
     entry: Entry,
+    _room: Hold,
 }
 
 /// What a streamed answer needs of its surroundings.
@@ -55,13 +69,18 @@ pub(super) struct Surroundings {
     pub(super) credential: Arc<Credential>,
     /// The longest pause within a body.
     pub(super) patience: Duration,
+    /// When the body must have been taken.
+    pub(super) until: Instant,
     pub(super) pool: Pool,
 }
 
 /// The gateway's own answer to a request that is refused or has failed.
 pub(super) fn refusal(denial: &Denial) -> Response<Answer> {
     let code = denial.code();
-    let mut response = Response::new(Answer::Whole(Some(Bytes::from(denial.to_json()))));
+    let mut response = Response::new(Answer::Whole(Whole {
+        body: Some(Bytes::from(denial.to_json())),
+        _room: None,
+    }));
     *response.status_mut() = code.status();
     let headers = response.headers_mut();
     headers.reserve(8);
@@ -94,6 +113,16 @@ pub(super) fn refusal(denial: &Denial) -> Response<Answer> {
     response
 }
 
+/// Takes the body away from an answer to `HEAD`, and says its length: over HTTP/2 hyper would send it.
+pub(super) fn strip_body(response: &mut Response<Answer>) {
+    if let Answer::Whole(whole) = response.body_mut()
+        && let Some(body) = whole.body.take().filter(|body| !body.is_empty())
+    {
+        let length = HeaderValue::from(body.len());
+        response.headers_mut().insert(CONTENT_LENGTH, length);
+    }
+}
+
 /// BigCommerce's answer as it is passed on. The entry is finished now, or by the streamed body.
 pub(super) fn pass_on(
     inbound: Inbound,
@@ -101,22 +130,31 @@ pub(super) fn pass_on(
     around: Surroundings,
 ) -> Response<Answer> {
     let body = match inbound.body {
-        InboundBody::Whole { body, connection } => {
+        InboundBody::Whole {
+            body,
+            room,
+            connection,
+        } => {
             if let Some(connection) = connection {
                 around.pool.give_back(connection);
             }
             entry.answered();
-            Answer::Whole(Some(body))
+            Answer::Whole(Whole {
+                body: Some(body),
+                _room: Some(room),
+            })
         }
-        InboundBody::Begun { begin, rest } => Answer::Streamed(Box::new(Streamed {
+        InboundBody::Begun { begin, room, rest } => Answer::Streamed(Box::new(Streamed {
             begin,
             rest: Some(rest),
             held: BytesMut::new(),
             credential: around.credential,
             patience: around.patience,
+            until: around.until,
             pause: None,
             pool: around.pool,
             entry,
+            _room: room,
         })),
     };
     Response::from_parts(inbound.head, body)
@@ -125,6 +163,9 @@ pub(super) fn pass_on(
 impl Streamed {
     fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
         loop {
+            if self.rest.is_some() && now() >= self.until {
+                return Poll::Ready(Some(Err(self.break_off(None))));
+            }
             let Some(rest) = &mut self.rest else {
                 return Poll::Ready(None);
             };
@@ -133,7 +174,9 @@ impl Streamed {
                     Poll::Ready(piece) => piece,
                     Poll::Pending => {
                         ready!(self.poll_pause(cx));
-                        return Poll::Ready(Some(Err(self.break_off(Code::UpstreamTimeout))));
+                        let late = now() >= self.until;
+                        let cause = (!late).then_some(Code::UpstreamTimeout);
+                        return Poll::Ready(Some(Err(self.break_off(cause))));
                     }
                 }
             } else {
@@ -143,7 +186,9 @@ impl Streamed {
             match piece {
                 None => return Poll::Ready(self.end()),
                 Some(Err(_)) => {
-                    return Poll::Ready(Some(Err(self.break_off(Code::UpstreamProtocolError))));
+                    return Poll::Ready(Some(Err(
+                        self.break_off(Some(Code::UpstreamProtocolError))
+                    )));
                 }
                 Some(Ok(bytes)) => {
                     if let Some(data) = self.release(&bytes).transpose() {
@@ -154,11 +199,18 @@ impl Streamed {
         }
     }
 
-    /// Waits for the end of the longest pause.
+    /// Waits for the end of the longest pause, or of the answer's time.
     fn poll_pause(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let patience = self.patience;
-        self.pause
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)))
+        let Self {
+            pause,
+            patience,
+            until,
+            ..
+        } = self;
+        pause
+            .get_or_insert_with(|| {
+                Box::pin(tokio::time::sleep_until((now() + *patience).min(*until)))
+            })
             .as_mut()
             .poll(cx)
     }
@@ -167,7 +219,7 @@ impl Streamed {
     fn release(&mut self, bytes: &[u8]) -> Result<Option<Bytes>, Broken> {
         self.held.extend_from_slice(bytes);
         if self.credential.occurs_in(&self.held) {
-            return Err(self.break_off(Code::CredentialEchoed));
+            return Err(self.break_off(Some(Code::CredentialEchoed)));
         }
         let free = (self.held.len() + 1).saturating_sub(self.credential.length());
         Ok((free > 0).then(|| self.held.split_to(free).freeze()))
@@ -181,13 +233,19 @@ impl Streamed {
         (!self.held.is_empty()).then(|| Ok(self.held.split().freeze()))
     }
 
-    fn break_off(&mut self, code: Code) -> Broken {
+    /// Ends the answer in its middle, for the upstream's doing or for its own length in time.
+    fn break_off(&mut self, code: Option<Code>) -> Broken {
         self.rest = None;
-        self.entry.cut(code);
-        tracing::warn!(
-            code = code.as_str(),
-            "an answer of the upstream was cut while it was being passed on"
-        );
+        if let Some(code) = code {
+            self.entry.cut(code);
+            tracing::warn!(
+                code = code.as_str(),
+                "an answer of the upstream was cut while it was being passed on"
+            );
+        } else {
+            self.entry.late();
+            tracing::warn!("an answer was cut that took longer than limits.answer_timeout");
+        }
         Broken
     }
 }
@@ -201,8 +259,10 @@ impl Body for Answer {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         match &mut *self {
-            Self::Whole(body) => Poll::Ready(
-                body.take()
+            Self::Whole(whole) => Poll::Ready(
+                whole
+                    .body
+                    .take()
                     .filter(|body| !body.is_empty())
                     .map(|body| Ok(Frame::data(body))),
             ),
@@ -214,17 +274,25 @@ impl Body for Answer {
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Self::Whole(body) => body.as_ref().is_none_or(Bytes::is_empty),
+            Self::Whole(whole) => whole.body.as_ref().is_none_or(Bytes::is_empty),
             Self::Streamed(_) => false,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Whole(body) => {
-                SizeHint::with_exact(body.as_ref().map_or(0, |body| body.len() as u64))
+            Self::Whole(whole) => {
+                SizeHint::with_exact(whole.body.as_ref().map_or(0, |body| body.len() as u64))
             }
             Self::Streamed(_) => SizeHint::default(),
         }
     }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the clock of an answer that is being passed on"
+)]
+fn now() -> Instant {
+    Instant::now()
 }

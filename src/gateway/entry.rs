@@ -132,7 +132,10 @@ impl Entry {
             Some(_) => denial,
             None => self.reserve_refusal(denial),
         };
-        self.finish(Outcome::Refused(denial.code()));
+        self.finish(match denial.code() {
+            Code::Overloaded if self.allowed => Outcome::Crowded,
+            code => Outcome::Refused(code),
+        });
         denial
     }
 
@@ -158,6 +161,11 @@ impl Entry {
     /// BigCommerce's answer broke off while it was being passed on.
     pub(super) fn cut(&mut self, code: Code) {
         self.finish(Outcome::AnswerCut(code));
+    }
+
+    /// BigCommerce's answer took too long to be passed on.
+    pub(super) fn late(&mut self) {
+        self.finish(Outcome::AnswerLate);
     }
 
     fn finish(&mut self, outcome: Outcome) {

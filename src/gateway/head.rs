@@ -8,9 +8,33 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HOST, UPGRADE, VIA};
 use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderMap, Method, Version};
+use hyper::body::{Body, Incoming};
 
 /// The name by which a gateway of this kind knows itself in `Via`.
 pub(super) const PSEUDONYM: &str = "metafield-gateway";
+
+/// What a head says of its body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Announced {
+    /// There is none.
+    None,
+    /// There is one.
+    Some,
+    /// The method needs none, but only a later frame tells (HTTP/2).
+    Unknown,
+}
+
+/// What the head says of the body.
+pub(super) fn announced(head: &Parts, body: &Incoming) -> Announced {
+    let bodiless = matches!(head.method, Method::GET | Method::HEAD | Method::DELETE);
+    if body.is_end_stream() || body.size_hint().exact() == Some(0) {
+        Announced::None
+    } else if bodiless && head.version == Version::HTTP_2 && body.size_hint().exact().is_none() {
+        Announced::Unknown
+    } else {
+        Announced::Some
+    }
+}
 
 fn malformed(reason: &'static str) -> Denial {
     Denial::MalformedRequest { reason }

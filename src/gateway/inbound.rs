@@ -2,6 +2,7 @@
 //! and freed of what concerns the connection or the gateway alone. Up to 1 MiB is collected before
 //! its head is sent, so that a broken answer is an error and not half a page; what is longer streams.
 
+use super::budget::Hold;
 use super::outbound::X_CORRELATION_ID;
 use super::upstream::{Http1, Reply, poll_driven};
 use crate::denial::Denial;
@@ -11,7 +12,7 @@ use http::header::{
     CONNECTION, CONTENT_LENGTH, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION,
     SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
-use http::{HeaderMap, Method, StatusCode, response};
+use http::{HeaderMap, Method, StatusCode, Version, response};
 use hyper::body::{Body, Incoming};
 use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
@@ -48,10 +49,15 @@ pub(super) enum InboundBody {
     /// All of it; the connection is free again.
     Whole {
         body: Bytes,
+        room: Hold,
         connection: Option<Box<Http1>>,
     },
     /// What has come so far, and where the rest comes from.
-    Begun { begin: Bytes, rest: Box<Rest> },
+    Begun {
+        begin: Bytes,
+        room: Hold,
+        rest: Box<Rest>,
+    },
 }
 
 /// The part of an answer's body that has not come yet.
@@ -85,23 +91,26 @@ impl Rest {
     }
 }
 
-/// Judges an answer and collects what is to be collected, until `deadline` at the latest.
+/// Judges an answer and collects what is to be collected, until `deadline` at the latest and as far as
+/// there is `room`.
 pub(super) async fn receive(
     reply: Reply,
     method: &Method,
     credential: &Credential,
     deadline: Instant,
+    mut room: Hold,
 ) -> Result<Inbound, Denial> {
     let (mut head, incoming) = reply.response.into_parts();
     check_status(head.status)?;
-    if head
-        .headers
-        .values()
-        .any(|value| credential.occurs_in(value.as_bytes()))
-    {
+    check_length(&head.headers)?;
+    if occurs(credential, &head.headers) {
         return Err(Denial::CredentialEchoed);
     }
     clean(&mut head.headers);
+    // The upstream's version would decide how the body is framed for the client, and its reason phrase,
+    // which hyper keeps among the extensions, would be passed on unread.
+    head.version = Version::HTTP_11;
+    head.extensions.clear();
     let length = incoming.size_hint();
     let mut rest = Box::new(Rest {
         incoming,
@@ -113,18 +122,19 @@ pub(super) async fn receive(
             head,
             body: InboundBody::Begun {
                 begin: Bytes::new(),
+                room,
                 rest,
             },
         });
     }
-    let (begin, ended) = collect(&mut rest, deadline).await?;
+    let (begin, ended) = collect(&mut rest, deadline, &mut room).await?;
     if credential.occurs_in(&begin) {
         return Err(Denial::CredentialEchoed);
     }
     if !ended {
         return Ok(Inbound {
             head,
-            body: InboundBody::Begun { begin, rest },
+            body: InboundBody::Begun { begin, room, rest },
         });
     }
     if *method != Method::HEAD {
@@ -135,6 +145,7 @@ pub(super) async fn receive(
         head,
         body: InboundBody::Whole {
             body: begin,
+            room,
             connection: rest.connection,
         },
     })
@@ -158,6 +169,24 @@ fn check_status(status: StatusCode) -> Result<(), Denial> {
     }
 }
 
+/// hyper reads such an answer by its chunks (RFC 9112 section 6.3), but the length that it leaves
+/// standing would frame another body for the client.
+fn check_length(headers: &HeaderMap) -> Result<(), Denial> {
+    if headers.contains_key(TRANSFER_ENCODING) && headers.contains_key(CONTENT_LENGTH) {
+        return Err(Denial::UpstreamProtocolError {
+            cause: "the answer has both `Transfer-Encoding` and `Content-Length`".to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// Whether a field holds the credential; in its name, letters have lost their case.
+fn occurs(credential: &Credential, headers: &HeaderMap) -> bool {
+    headers.iter().any(|(name, value)| {
+        credential.occurs_in(value.as_bytes()) || credential.occurs_in_name(name.as_str())
+    })
+}
+
 fn clean(headers: &mut HeaderMap) {
     let nominated: Vec<HeaderName> = headers
         .get_all(CONNECTION)
@@ -179,8 +208,12 @@ fn clean(headers: &mut HeaderMap) {
 }
 
 /// Collects at most [`COLLECTED`] bytes; tells whether that is all. What is not there by `deadline`
-/// is streamed, since by then the client waits for the head.
-async fn collect(rest: &mut Rest, deadline: Instant) -> Result<(Bytes, bool), Denial> {
+/// is streamed, since by then the client waits for the head, and so is what finds no more `room`.
+async fn collect(
+    rest: &mut Rest,
+    deadline: Instant,
+    room: &mut Hold,
+) -> Result<(Bytes, bool), Denial> {
     let mut first = Bytes::new();
     let mut all = BytesMut::new();
     loop {
@@ -197,13 +230,16 @@ async fn collect(rest: &mut Rest, deadline: Instant) -> Result<(Bytes, bool), De
         if first.is_empty() && all.is_empty() {
             // The usual answer is one piece, and is passed on without a copy.
             first = piece;
+            if room.cover(first.len()).is_err() {
+                break;
+            }
             continue;
         }
         if all.is_empty() {
             all.extend_from_slice(&first);
         }
         all.extend_from_slice(&piece);
-        if all.len() > COLLECTED {
+        if all.len() > COLLECTED || room.cover(all.len()).is_err() {
             break;
         }
     }

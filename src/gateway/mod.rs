@@ -4,6 +4,7 @@
 
 mod answer;
 mod body;
+mod budget;
 mod entry;
 mod head;
 mod inbound;
@@ -22,13 +23,14 @@ use crate::identity::presented_token;
 use crate::observe::{Audit, Peer, WorkerMetrics};
 use crate::policy::{Route, permit};
 use answer::Surroundings;
-use body::Budget;
+use budget::Budget;
 use bytes::Bytes;
 use entry::{Common, Entry};
+use head::Announced;
 use http::header::CONNECTION;
 use http::request::Parts;
-use http::{HeaderValue, Request, Response, Version};
-use hyper::body::{Body, Incoming};
+use http::{HeaderValue, Method, Request, Response, Version};
+use hyper::body::Incoming;
 use inbound::Inbound;
 use outbound::{Outbound, Preferences};
 use std::cell::Cell;
@@ -43,6 +45,7 @@ pub struct Gateway {
     snapshot: Arc<Snapshot>,
     upstream: Rc<Upstream>,
     bodies: Budget,
+    answers: Budget,
     audit: Audit,
     metrics: Arc<WorkerMetrics>,
     common: Common,
@@ -59,12 +62,16 @@ impl Gateway {
     ) -> Self {
         let exchanges = snapshot.upstream.connections.div_ceil(workers.max(1));
         // Each worker must be able to hold one body of the largest size.
-        let memory = (snapshot.limits.body_memory / workers.max(1)).max(snapshot.limits.batch_body);
+        let limits = &snapshot.limits;
+        let largest = limits.body.max(limits.batch_body);
+        let memory = (limits.body_memory / workers.max(1)).max(largest);
+        let answers = limits.answer_memory / workers.max(1);
         let upstream = Upstream::new(&snapshot.upstream, exchanges, Arc::clone(&metrics));
         Self {
             snapshot,
             upstream: Rc::new(upstream),
             bodies: Budget::new(memory),
+            answers: Budget::new(answers),
             audit,
             metrics,
             common: Common::default(),
@@ -113,6 +120,9 @@ impl Gateway {
                 answer::refusal(&entry.refuse(denial))
             }
         };
+        if head.method == Method::HEAD {
+            answer::strip_body(&mut response);
+        }
         inbound::correlate(response.headers_mut(), id);
         if self.draining.get() && head.version < Version::HTTP_2 {
             response
@@ -129,9 +139,8 @@ impl Gateway {
         entry: &mut Entry,
     ) -> Result<(Inbound, Surroundings), Denial> {
         let snapshot = &*self.snapshot;
-        // Over HTTP/2 an empty body may end only with a later frame.
-        let has_body = !body.is_end_stream() && body.size_hint().exact() != Some(0);
-        head::check_framing(head, has_body, &snapshot.limits)?;
+        let announced = head::announced(head, &body);
+        head::check_framing(head, announced == Announced::Some, &snapshot.limits)?;
 
         let route = Route::parse(head.uri.path()).ok_or(Denial::UnknownRoute)?;
         entry.store(route.store());
@@ -142,6 +151,11 @@ impl Gateway {
             })?;
         entry.operation(&operation);
         let verb = operation.verb;
+        let has_body = match announced {
+            Announced::None => false,
+            Announced::Some => true,
+            Announced::Unknown => verb.has_body(),
+        };
 
         let caller = snapshot.callers.identify(presented_token(&head.headers)?)?;
         entry.caller(caller);
@@ -157,6 +171,9 @@ impl Gateway {
         let bytes = if has_body {
             body::read(body, limit, snapshot.limits.body_timeout, &mut hold).await?
         } else {
+            if announced != Announced::None {
+                body::expect_none(body, snapshot.limits.body_timeout).await?;
+            }
             Bytes::new()
         };
         let deadline = self.upstream.deadline(now());
@@ -178,11 +195,13 @@ impl Gateway {
             .upstream
             .send(&outbound, deadline, &mut entry.progress)
             .await?;
-        let inbound = inbound::receive(reply, &head.method, credential, deadline).await?;
+        let room = self.answers.hold();
+        let inbound = inbound::receive(reply, &head.method, credential, deadline, room).await?;
 
         let around = Surroundings {
             credential: Arc::clone(credential),
             patience: snapshot.upstream.body_timeout,
+            until: now() + snapshot.limits.answer_timeout,
             pool: Rc::clone(&self.upstream),
         };
         Ok((inbound, around))
@@ -191,7 +210,7 @@ impl Gateway {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "the deadline counts from a request's last byte"
+    reason = "the deadline counts from a request's last byte, and an answer's time from its head"
 )]
 fn now() -> Instant {
     Instant::now()

@@ -67,6 +67,8 @@ pub enum Outcome {
     Answered,
     /// The gateway answered itself.
     Refused(Code),
+    /// It was allowed, but no upstream connection was free in time.
+    Crowded,
     /// The client went away before there was an answer, or before its end.
     ClientGone {
         /// Whether policy had allowed the request by then.
@@ -77,6 +79,8 @@ pub enum Outcome {
         /// Whether policy had allowed the request by then.
         allowed: bool,
     },
+    /// An answer took longer to be passed on than is allowed.
+    AnswerLate,
     /// The upstream broke off in the middle of an answer that was already being passed on.
     AnswerCut(Code),
 }
@@ -85,7 +89,7 @@ impl Outcome {
     /// Whether policy allowed the request.
     pub const fn allowed(self) -> bool {
         match self {
-            Self::Answered | Self::AnswerCut(_) => true,
+            Self::Answered | Self::Crowded | Self::AnswerLate | Self::AnswerCut(_) => true,
             Self::Refused(code) => code.follows_permission(),
             Self::ClientGone { allowed } | Self::DrainCut { allowed } => allowed,
         }
@@ -95,6 +99,8 @@ impl Outcome {
     pub const fn code(self) -> Option<&'static str> {
         match self {
             Self::Answered => None,
+            Self::Crowded => Some(Code::Overloaded.as_str()),
+            Self::AnswerLate => Some("answer_timeout"),
             Self::Refused(code) | Self::AnswerCut(code) => Some(code.as_str()),
             Self::ClientGone { .. } => Some("client_gone"),
             Self::DrainCut { .. } => Some("drain_cut"),

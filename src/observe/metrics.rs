@@ -25,12 +25,14 @@ const VERBS: usize = Verb::ALL.len() + 1;
 /// Every code, and after them the outcomes that have another word.
 const OUTCOMES: usize = Code::ALL.len() + OTHERS.len();
 /// The decision and the word of each of those.
-const OTHERS: [(&str, &str); 5] = [
+const OTHERS: [(&str, &str); 7] = [
     ("allowed", "ok"),
     ("allowed", "client_gone"),
     ("denied", "client_gone"),
     ("allowed", "drain_cut"),
     ("denied", "drain_cut"),
+    ("allowed", "answer_timeout"),
+    ("allowed", "overloaded"),
 ];
 
 /// A counter with one writer; any thread may read it.
@@ -129,6 +131,8 @@ impl WorkerMetrics {
             Outcome::Answered => Code::ALL.len(),
             Outcome::ClientGone { allowed } => Code::ALL.len() + if allowed { 1 } else { 2 },
             Outcome::DrainCut { allowed } => Code::ALL.len() + if allowed { 3 } else { 4 },
+            Outcome::AnswerLate => Code::ALL.len() + 5,
+            Outcome::Crowded => Code::ALL.len() + 6,
         };
         if let Some(counter) = self.requests.get(verb).and_then(|row| row.get(outcome)) {
             counter.add(1);

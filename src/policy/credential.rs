@@ -45,6 +45,14 @@ impl Credential {
         memchr::memchr_iter(*first, starts)
             .any(|at| bytes.get(at..).is_some_and(|rest| rest.starts_with(sought)))
     }
+
+    /// Whether the credential stands in a field's name, whatever the case of its letters.
+    pub fn occurs_in_name(&self, name: &str) -> bool {
+        let sought = self.0.as_bytes();
+        name.as_bytes()
+            .windows(sought.len().max(1))
+            .any(|window| window.eq_ignore_ascii_case(sought))
+    }
 }
 
 impl Allowed {
@@ -72,5 +80,7 @@ mod tests {
         assert!(!credential.occurs_in(b"s3cr3t-credentia"));
         assert!(!credential.occurs_in(b"s3cr3t-credentiaL"));
         assert_eq!(credential.length(), 17);
+        assert!(credential.occurs_in_name("x-S3CR3T-Credential-y"));
+        assert!(!credential.occurs_in_name("x-s3cr3t"));
     }
 }

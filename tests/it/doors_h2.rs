@@ -3,7 +3,7 @@
 use crate::support::client::{ALL, CUSTOMER, ONE, Request};
 use crate::support::client_h2::{Client, GOAWAY};
 use crate::support::fake::{Fake, OK};
-use crate::support::gateway::{CREDENTIAL, Gateway, READER};
+use crate::support::gateway::{CREDENTIAL, Gateway, READER, Setup};
 use metafield_gateway::server::Stage;
 use std::sync::{Arc, Barrier};
 
@@ -87,14 +87,32 @@ fn a_body_of_length_zero_is_no_body() {
     let gateway = Gateway::before(upstream.address);
     let mut client = Client::connect(gateway.address());
     for method in ["GET", "DELETE"] {
-        let request = Request::new(method, ONE).with("Content-Length", "0");
-        let mut begun = client.begin(&request, false);
-        begun.send("", true);
-        let answer = client.answer(begun);
-        assert_eq!((answer.status(), answer.code()), (200, None), "{method}");
+        let plain = Request::new(method, ONE);
+        for request in [plain.clone(), plain.with("Content-Length", "0")] {
+            let mut begun = client.begin(&request, false);
+            begun.send("", true);
+            let answer = client.answer(begun);
+            assert_eq!((answer.status(), answer.code()), (200, None), "{method}");
+        }
     }
-    let begun = client.begin(&Request::new("GET", ONE), false);
-    assert_eq!(client.answer(begun).code(), Some("malformed_request"));
+}
+
+#[test]
+fn a_body_where_there_should_be_none_is_refused() {
+    let upstream = Fake::good();
+    let gateway = Setup::new(upstream.address)
+        .with("limits.body_timeout = \"300ms\"")
+        .start();
+    let mut client = Client::connect(gateway.address());
+    for method in ["GET", "HEAD", "DELETE"] {
+        let mut begun = client.begin(&Request::new(method, ONE), false);
+        begun.send("1", false);
+        let answer = client.answer(begun);
+        assert_eq!(answer.code(), Some("malformed_request"), "{method}");
+        let open = client.begin(&Request::new(method, ONE), false);
+        assert_eq!(client.answer(open).code(), Some("body_timeout"), "{method}");
+    }
+    assert_eq!(upstream.requests().len(), 0);
 }
 
 #[test]

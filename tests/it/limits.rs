@@ -217,6 +217,80 @@ fn bodies_over_the_memory_are_503_and_pass() {
 }
 
 #[test]
+fn a_declared_length_alone_takes_no_memory() {
+    let upstream = Fake::good();
+    let gateway = Setup::new(upstream.address)
+        .with("limits.body_memory = \"16MiB\"")
+        .start();
+    let declared = Request::new("PUT", ALL)
+        .json("")
+        .with("Content-Length", &(4 * MIB).to_string())
+        .with("Expect", "100-continue");
+    let waiting: Vec<_> = (0..32)
+        .map(|_| {
+            let mut client = gateway.connect();
+            client.send(declared.head());
+            assert_eq!(client.answer().status(), 100);
+            client
+        })
+        .collect();
+    assert_eq!(gateway.exchange(&Request::update("{}")).status(), 200);
+    drop(waiting);
+}
+
+#[test]
+fn answers_that_find_no_room_are_passed_on_while_they_arrive() {
+    let body = "#".repeat(700 * 1024);
+    let upstream = Fake::answering(format!(
+        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    ));
+    let gateway = Setup::new(upstream.address)
+        .with("limits.answer_memory = \"1MiB\"")
+        .start();
+    let mut idle = client_h2::Client::connect(gateway.address());
+    let mut unread = idle.start(&Request::new("GET", CUSTOMER));
+    idle.until_head(&mut unread);
+    // The first answer keeps its room until somebody reads it.
+    for _ in 0..3 {
+        let answer = gateway.exchange(&Request::new("GET", CUSTOMER));
+        assert_eq!(answer.text(), body);
+    }
+    drop((unread, idle));
+    let lines = gateway.stop();
+    assert_eq!(lines.len(), 4);
+    assert!(lines.iter().all(|line| line["upstream_status"] == 200));
+}
+
+#[test]
+fn without_a_free_upstream_connection_a_request_is_503() {
+    let body = "#".repeat(32 * MIB);
+    let upstream = Fake::answering(format!(
+        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    ));
+    let gateway = Setup::new(upstream.address)
+        .with("upstream.connections = 1\nupstream.deadline = \"300ms\"")
+        .start();
+    let mut client = gateway.connect();
+    client.send(Request::new("GET", CUSTOMER).to_bytes());
+    assert_eq!(client.answer_to_head().status(), 200);
+    let refused = gateway.exchange(&Request::update("{}"));
+    assert_eq!(
+        (refused.status(), refused.code()),
+        (503, Some("overloaded"))
+    );
+    assert_eq!(refused.field("retry-after"), Some("1"));
+    drop(client);
+    let lines = gateway.stop();
+    assert_eq!(
+        fate(&lines[0]),
+        json!(["allowed", "overloaded", "no", null])
+    );
+    assert_eq!(upstream.requests().len(), 1);
+}
+
+#[test]
 fn a_refusal_can_be_read_by_a_client_that_is_still_sending() {
     let upstream = Fake::good();
     let gateway = Setup::new(upstream.address)

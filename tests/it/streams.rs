@@ -102,6 +102,50 @@ fn every_length_arrives_whole_and_the_connections_are_kept() {
 }
 
 #[test]
+fn an_answer_of_http_1_0_does_not_look_whole_when_it_is_cut() {
+    // Such an answer ends with its connection, and for the client a cut must not look alike.
+    let mut bytes = b"HTTP/1.0 200 OK\r\n\r\n".to_vec();
+    bytes.resize(bytes.len() + 2 * MIB, b'x');
+    bytes.extend_from_slice(CREDENTIAL.as_bytes());
+    bytes.resize(bytes.len() + MIB, b'y');
+    let upstream = Fake::doing(move |connection| {
+        connection.request()?;
+        connection.send(&bytes)
+    });
+    let gateway = Gateway::before(upstream.address);
+    let mut client = gateway.connect();
+    client.send(Request::new("GET", CUSTOMER).to_bytes());
+    assert!(client.try_answer(false).is_err());
+    drop(client);
+    let lines = gateway.stop();
+    assert_eq!(lines[0]["code"], "credential_echoed");
+}
+
+#[test]
+fn an_answer_that_takes_too_long_is_cut() {
+    let upstream = Fake::doing(move |connection| {
+        connection.request()?;
+        connection.send(format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n",
+            4 * MIB
+        ))?;
+        connection.send("#".repeat(2 * MIB))?;
+        connection.until_closed()
+    });
+    let gateway = Setup::new(upstream.address)
+        .with("limits.answer_timeout = \"300ms\"")
+        .start();
+    let mut client = gateway.connect();
+    client.send(Request::new("GET", CUSTOMER).to_bytes());
+    assert!(client.try_answer(false).is_err());
+    drop(client);
+    let lines = gateway.stop();
+    assert_eq!(lines[0]["decision"], "allowed");
+    assert_eq!(lines[0]["code"], "answer_timeout");
+    assert_eq!(lines[0]["sent"], "yes");
+}
+
+#[test]
 fn trailers_are_dropped() {
     for length in [10, 2 * MIB] {
         let answer = in_chunks(&pattern(length), 60_000, "X-Trailer: dropped\r\n");

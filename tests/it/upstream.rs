@@ -58,6 +58,26 @@ fn assert_502(name: &str, bytes: &str, code: &str, sent: &str, status: Option<u1
 }
 
 #[test]
+fn the_status_line_is_the_gateways_own() {
+    let length = "Content-Length: 2\r\n\r\n{}";
+    for (theirs, ours) in [
+        (
+            format!("HTTP/1.1 403 {CREDENTIAL}"),
+            "HTTP/1.1 403 Forbidden",
+        ),
+        (
+            "HTTP/1.1 429 Slow down".to_owned(),
+            "HTTP/1.1 429 Too Many Requests",
+        ),
+        ("HTTP/1.0 200 OK".to_owned(), "HTTP/1.1 200 OK"),
+    ] {
+        let upstream = answering_once(format!("{theirs}\r\n{length}"));
+        let gateway = Gateway::before(upstream.address);
+        assert_eq!(gateway.exchange(&Request::new("GET", ONE)).start, ours);
+    }
+}
+
+#[test]
 fn what_is_no_head_of_an_answer_is_502() {
     let huge = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(70_000));
     for (name, bytes) in [
@@ -115,7 +135,21 @@ fn answers_that_must_not_be_passed_on_are_502() {
     let body = format!("HTTP/1.1 422 No\r\nContent-Length: {length}\r\n\r\n<{CREDENTIAL}>");
     let switch = "HTTP/1.1 101 No\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\nbytes";
     let refused = "HTTP/1.1 401 No\r\nWWW-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n";
+    let name = format!("HTTP/1.1 200 OK\r\nX-{CREDENTIAL}: a\r\nContent-Length: 0\r\n\r\n");
+    let two_lengths = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n";
     for (name, bytes, code, status) in [
+        (
+            "two lengths of one body",
+            two_lengths,
+            "upstream_protocol_error",
+            200,
+        ),
+        (
+            "the credential in a field's name",
+            &name,
+            "credential_echoed",
+            200,
+        ),
         (
             "the credential in a field",
             field.as_str(),

@@ -1,7 +1,7 @@
 //! The upstream over HTTP/2: one connection for all, and what is sent again.
 
-use crate::support::client::{ALL, Client, ONE, Request};
-use crate::support::client_h2::GOAWAY;
+use crate::support::client::{ALL, CUSTOMER, Client, ONE, Request};
+use crate::support::client_h2::{self, GOAWAY};
 use crate::support::fake::{self, Connection};
 use crate::support::fake_h2::{Act, Fake};
 use crate::support::gateway::{CREDENTIAL, Gateway, Setup};
@@ -21,6 +21,26 @@ fn upstream(behaviour: impl Fn(usize, usize) -> Act + Send + Sync + 'static) -> 
     let upstream = Fake::doing(tls, behaviour);
     let setup = upstream_tls::setup("127.0.0.1", upstream.address, &authority);
     (setup, upstream)
+}
+
+#[test]
+fn answers_that_nobody_takes_do_not_hold_up_the_others() {
+    const STALLED: usize = 8;
+    let (gateway, _upstream) = start(|_, nth| match nth {
+        0..STALLED => Act::Large(4 * 1024 * 1024),
+        _ => Act::Answer,
+    });
+    let mut idle = client_h2::Client::connect(gateway.address());
+    let unread: Vec<_> = (0..STALLED)
+        .map(|_| {
+            let mut begun = idle.start(&Request::new("GET", CUSTOMER));
+            idle.until_head(&mut begun);
+            begun
+        })
+        .collect();
+    let answer = gateway.exchange(&Request::new("GET", ONE));
+    assert_eq!((answer.status(), answer.code()), (200, None));
+    drop(unread);
 }
 
 fn start(behaviour: impl Fn(usize, usize) -> Act + Send + Sync + 'static) -> (Gateway, Fake) {

@@ -31,6 +31,10 @@ pub const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// `limits.write_timeout`, the longest that an answer waits for its reader to take any of it.
 pub const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// `limits.answer_timeout`, for an answer that is too long to be collected: 16 MiB, a whole page of
+/// the largest metafields, in 2 minutes is 1.1 Mbit/s. Until then it keeps one of `upstream.connections`.
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
+
 /// `limits.handshake_timeout`, for TLS from the first byte: four round trips of a bad link.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -58,6 +62,10 @@ pub const VALUE_LENGTH: usize = 65_535;
 /// 256 MiB that a sidecar's container is commonly given.
 pub const BODY_MEMORY: usize = 64 * MIB;
 
+/// `limits.answer_memory`, all answers that are collected before they are passed on: as much as for
+/// bodies. What finds no room is passed on while it arrives.
+pub const ANSWER_MEMORY: usize = 64 * MIB;
+
 /// `[limits]`. Sizes are in bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
@@ -73,6 +81,8 @@ pub struct Limits {
     pub body_timeout: Duration,
     /// How long an answer waits for its reader to take any of it.
     pub write_timeout: Duration,
+    /// For a long answer to be passed on.
+    pub answer_timeout: Duration,
     /// For the TLS handshake.
     pub handshake_timeout: Duration,
     /// A request's target, path and query.
@@ -89,6 +99,8 @@ pub struct Limits {
     pub value_length: usize,
     /// All request bodies being held at once; at least `body` and `batch_body`.
     pub body_memory: usize,
+    /// All collected answers being held at once.
+    pub answer_memory: usize,
 }
 
 pub(super) fn limits(table: &mut TableReader<'_, '_>) -> Limits {
@@ -119,6 +131,9 @@ pub(super) fn limits(table: &mut TableReader<'_, '_>) -> Limits {
         write_timeout: table
             .or("write_timeout", WRITE_TIMEOUT, value::duration)
             .value,
+        answer_timeout: table
+            .or("answer_timeout", ANSWER_TIMEOUT, value::duration)
+            .value,
         handshake_timeout: table
             .or("handshake_timeout", HANDSHAKE_TIMEOUT, value::duration)
             .value,
@@ -137,6 +152,9 @@ pub(super) fn limits(table: &mut TableReader<'_, '_>) -> Limits {
             .or("value_length", VALUE_LENGTH, value::integer(1..=1_048_576))
             .value,
         body_memory: memory.value,
+        answer_memory: table
+            .or("answer_memory", ANSWER_MEMORY, value::size(MIB..=64 * GIB))
+            .value,
     }
 }
 

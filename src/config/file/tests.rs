@@ -163,6 +163,7 @@ header_timeout = "10s"
 idle_timeout = "11s"
 body_timeout = "12s"
 write_timeout = "13s"
+answer_timeout = "22s"
 handshake_timeout = "14s"
 target = "15KiB"
 headers = "16KiB"
@@ -171,6 +172,7 @@ batch_body = "18KiB"
 batch_items = 19
 value_length = 20
 body_memory = "21MiB"
+answer_memory = "23MiB"
 "#;
 
 #[test]
@@ -234,6 +236,8 @@ fn every_key_is_taken_over() {
             batch_items: 19,
             value_length: 20,
             body_memory: 21 << 20,
+            answer_timeout: seconds(22),
+            answer_memory: 23 << 20,
         }
     );
 }

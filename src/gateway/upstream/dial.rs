@@ -102,12 +102,19 @@ fn handshake_failure(error: &io::Error) -> Denial {
     }
 }
 
-/// An error with its causes. None of the layers below repeats what was sent.
+/// An error with its causes. None of the layers below repeats what was sent, but for HTTP/2's GOAWAY,
+/// whose text is the upstream's to choose.
 pub(super) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(inner) = source {
-        let inner_text = inner.to_string();
+        let inner_text = match inner.downcast_ref::<h2::Error>() {
+            Some(error) => error.reason().map_or_else(
+                || "an HTTP/2 connection failed".to_owned(),
+                |reason| reason.description().to_owned(),
+            ),
+            None => inner.to_string(),
+        };
         if !text.ends_with(&inner_text) {
             text.push_str(": ");
             text.push_str(&inner_text);

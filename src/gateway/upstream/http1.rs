@@ -59,6 +59,11 @@ impl Http1 {
         !self.ended && self.sender.is_ready()
     }
 
+    /// Whether the last request has been sent and answered to its end.
+    pub(super) fn is_free(&self) -> bool {
+        self.ended || self.sender.is_ready()
+    }
+
     /// Sends a request and waits for the head of its answer.
     pub(super) async fn send(
         &mut self,

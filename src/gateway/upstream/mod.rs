@@ -37,9 +37,20 @@ use tokio::time::Instant;
 const PING_EVERY: Duration = Duration::from_secs(3);
 const PING_PATIENCE: Duration = Duration::from_secs(2);
 
+/// How much of an answer an HTTP/2 upstream may send ahead on one stream.
+const STREAM_WINDOW: u32 = 256 * 1024;
+
+/// The largest window there is (RFC 9113 section 6.9.1).
+const LARGEST_WINDOW: u32 = (1 << 31) - 1;
+
 /// How many connections are tried for one request: an upstream that closes all of them is down, and
 /// trying on would only add to its load.
 const ATTEMPTS: usize = 8;
+
+/// No connection was free within the deadline.
+pub(super) const BUSY: Denial = Denial::Overloaded {
+    bound: "upstream.connections",
+};
 
 /// The head of an answer and what its body comes over.
 pub(super) struct Reply {
@@ -68,7 +79,11 @@ pub(super) struct Upstream {
     speaks_http2: Cell<Option<bool>>,
     /// Held while opening a connection that others may come to share.
     opening: Semaphore,
+    /// When and how opening a connection that others wait for failed last.
+    failed: RefCell<Option<(Instant, Denial)>>,
     exchanges: Arc<Semaphore>,
+    /// Room for every exchange's window: an answer that nobody takes must not hold up the others.
+    connection_window: u32,
     metrics: Arc<WorkerMetrics>,
 }
 
@@ -119,7 +134,12 @@ impl Upstream {
             shared_count: Cell::default(),
             speaks_http2: Cell::new(settings.tls.is_none().then_some(false)),
             opening: Semaphore::new(1),
+            failed: RefCell::default(),
             exchanges: Arc::new(Semaphore::new(exchanges)),
+            connection_window: u32::try_from(exchanges)
+                .unwrap_or(u32::MAX)
+                .saturating_mul(STREAM_WINDOW)
+                .min(LARGEST_WINDOW),
             metrics,
         }
     }
@@ -145,7 +165,7 @@ impl Upstream {
         progress.begin(now());
         let reply = tokio::time::timeout_at(deadline, self.send_until_answered(outbound, progress))
             .await
-            .unwrap_or(Err(Denial::UpstreamTimeout))
+            .unwrap_or(Err(Denial::UpstreamTimeout { sent: true }))
             .map_err(|denial| progress.qualify(denial))?;
         let status = reply.response.status().as_u16();
         self.metrics
@@ -159,9 +179,8 @@ impl Upstream {
         progress: &mut Progress,
     ) -> Result<Reply, Denial> {
         let permit = Arc::clone(&self.exchanges).acquire_owned().await;
-        let permit = permit.map_err(|_| Denial::Overloaded {
-            bound: "upstream connections",
-        })?;
+        let permit = permit.map_err(|_| BUSY)?;
+        progress.may_connect();
         // What has closed one idle connection has closed the others too.
         let mut again = false;
         for _ in 0..ATTEMPTS {
@@ -257,12 +276,22 @@ impl Upstream {
         if self.speaks_http2.get() == Some(false) {
             return self.open().await;
         }
-        // Others who need a connection now may come to share this one.
+        // Others who need a connection now may come to share this one, or its failure: who has waited for
+        // one try to fail does not wait for another.
+        let asked = now();
         let _opening = self.opening.acquire().await;
-        match self.waiting().await {
-            Some(carrier) => Ok(carrier),
-            None => self.open().await,
+        if let Some(carrier) = self.waiting().await {
+            return Ok(carrier);
         }
+        let failed = self.failed.borrow().clone();
+        if let Some((_, denial)) = failed.filter(|(when, _)| *when >= asked) {
+            return Err(denial);
+        }
+        let outcome = self.open().await;
+        if let Err(denial) = &outcome {
+            self.failed.replace(Some((now(), denial.clone())));
+        }
+        outcome
     }
 
     async fn waiting(&self) -> Option<Carrier> {
@@ -318,6 +347,8 @@ impl Upstream {
             .timer(TokioTimer::new())
             .keep_alive_interval(PING_EVERY)
             .keep_alive_timeout(PING_PATIENCE)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(self.connection_window)
             .handshake(TokioIo::new(stream))
             .await?;
         tokio::task::spawn_local(async move {
@@ -344,8 +375,11 @@ impl Upstream {
 
     /// Takes a connection back whose answer has been read to its end.
     pub(super) fn give_back(&self, mut connection: Box<Http1>) {
-        connection.idle_since = now();
-        self.idle.borrow_mut().push(connection);
+        // After an answer that came early the request may still be on its way, and nobody would send it.
+        if connection.is_free() {
+            connection.idle_since = now();
+            self.idle.borrow_mut().push(connection);
+        }
     }
 
     /// Closes what has been idle for `upstream.idle_timeout`.

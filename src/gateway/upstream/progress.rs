@@ -1,6 +1,7 @@
 //! How far a request has got towards the upstream. It is kept by the audit entry, so that the record
 //! is right also when the client goes away in the middle.
 
+use super::BUSY;
 use super::meter::Mark;
 use crate::denial::Denial;
 use crate::observe::Sent;
@@ -11,6 +12,8 @@ use tokio::time::Instant;
 #[derive(Debug, Default)]
 pub(in crate::gateway) struct Progress {
     began: Option<Instant>,
+    /// Set once the request's turn to use a connection has come.
+    may_connect: bool,
     attempt: Option<Mark>,
     /// The current attempt is a stream of a shared connection, whose bytes cannot be told from others'.
     uncounted: bool,
@@ -23,6 +26,11 @@ impl Progress {
     /// The first try to send begins.
     pub(super) fn begin(&mut self, now: Instant) {
         self.began.get_or_insert(now);
+    }
+
+    /// The request need not wait for others any more.
+    pub(super) fn may_connect(&mut self) {
+        self.may_connect = true;
     }
 
     /// An attempt begins on a connection whose counts stand at `mark`.
@@ -61,10 +69,14 @@ impl Progress {
         took
     }
 
-    /// What a failure to connect is once an earlier attempt has left: nobody may be told then that
-    /// nothing was sent.
+    /// A failure in the light of what was sent: nobody may be told that nothing was, once an earlier
+    /// attempt has left; and a request whose turn never came tells nothing of the upstream.
     pub(super) fn qualify(&self, denial: Denial) -> Denial {
         match denial {
+            Denial::UpstreamTimeout { .. } if !self.may_connect => BUSY,
+            Denial::UpstreamTimeout { .. } => Denial::UpstreamTimeout {
+                sent: self.sent() != Sent::No,
+            },
             Denial::UpstreamUnreachable { cause } | Denial::UpstreamUntrusted { cause }
                 if self.sent() == Sent::Unknown =>
             {

@@ -41,6 +41,8 @@ struct Background {
 pub struct Begun {
     answer: ResponseFuture,
     body: SendStream<Bytes>,
+    /// Kept, since dropping it would give the stream up.
+    unread: Option<http::Response<RecvStream>>,
 }
 
 impl Client {
@@ -101,7 +103,11 @@ impl Client {
                 .expect("room for a stream");
             sender.send_request(request, whole).expect("a request")
         });
-        Begun { answer, body }
+        Begun {
+            answer,
+            body,
+            unread: None,
+        }
     }
 
     /// Sends a whole request and does not wait for its answer.
@@ -123,12 +129,18 @@ impl Client {
     /// Reads an answer; an error if the stream or the connection ends without one.
     pub fn try_answer(&mut self, begun: Begun) -> Result<Message, h2::Error> {
         self.patiently(async move {
-            let Begun { answer, body } = begun;
+            let Begun { answer, body, .. } = begun;
             let message = read(answer.await?).await;
             // The request's sending half lives until here, so that it is not reset.
             drop(body);
             message
         })
+    }
+
+    /// Waits for the head of an answer, and leaves its body where it is.
+    pub fn until_head(&self, begun: &mut Begun) {
+        let answer = self.patiently(async { (&mut begun.answer).await });
+        begun.unread = Some(answer.expect("a head"));
     }
 
     /// Sends a request and reads its answer.

@@ -22,6 +22,8 @@ pub enum Act {
     Answer,
     /// Answers it once as many requests as the barrier wants are there.
     Meet(Arc<Barrier>),
+    /// Answers it with this many bytes.
+    Large(usize),
     /// Says that it did not act on it.
     Refuse,
     /// Gives it up in the middle, for a reason of its own.
@@ -188,7 +190,9 @@ async fn answer(
     if let Some(requests) = log.entries.lock().expect("the record").get_mut(number) {
         requests.push(Request::from_parts(head, Bytes::from(body)));
     }
+    let mut answer = Bytes::from_static(b"{\"data\":{\"id\":9},\"meta\":{}}");
     match act {
+        Act::Large(size) => answer = Bytes::from(vec![b'#'; size]),
         Act::Answer | Act::AnswerAndLeave => {}
         Act::Meet(barrier) => {
             barrier.wait().await;
@@ -213,8 +217,5 @@ async fn answer(
         .body(())
         .expect("a head");
     let mut out = respond.send_response(head, false)?;
-    out.send_data(
-        Bytes::from_static(b"{\"data\":{\"id\":9},\"meta\":{}}"),
-        true,
-    )
+    out.send_data(answer, true)
 }

@@ -1,0 +1,71 @@
+//! Memory that the requests of one worker may hold at once for their bodies, or for their answers.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+/// So many bytes, shared.
+#[derive(Debug, Clone)]
+pub(super) struct Budget(Rc<Cell<usize>>);
+
+/// A share of the budget, given back when dropped.
+#[derive(Debug)]
+pub(super) struct Hold {
+    budget: Budget,
+    taken: usize,
+}
+
+/// The budget has no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Spent;
+
+impl Budget {
+    pub(super) fn new(bytes: usize) -> Self {
+        Self(Rc::new(Cell::new(bytes)))
+    }
+
+    /// A share of nothing yet.
+    pub(super) fn hold(&self) -> Hold {
+        Hold {
+            budget: self.clone(),
+            taken: 0,
+        }
+    }
+}
+
+impl Hold {
+    /// Sees to it that the share is at least this many bytes.
+    pub(super) fn cover(&mut self, bytes: usize) -> Result<(), Spent> {
+        let more = bytes.saturating_sub(self.taken);
+        let left = self.budget.0.get().checked_sub(more).ok_or(Spent)?;
+        self.budget.0.set(left);
+        self.taken += more;
+        Ok(())
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.budget.0.set(self.budget.0.get() + self.taken);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_budget_is_given_back() {
+        let budget = Budget::new(10);
+        let mut one = budget.hold();
+        assert_eq!(one.cover(6), Ok(()));
+        let mut two = budget.hold();
+        assert_eq!(two.cover(5), Err(Spent));
+        assert_eq!(two.cover(4), Ok(()));
+        assert_eq!(two.cover(3), Ok(()));
+        drop(one);
+        assert_eq!(two.cover(10), Ok(()));
+        assert_eq!(two.cover(11), Err(Spent));
+        drop(two);
+        assert_eq!(budget.0.get(), 10);
+    }
+}
