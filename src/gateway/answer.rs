@@ -14,6 +14,7 @@ use http::header::{
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use hyper::body::{Body, Frame, SizeHint};
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -59,7 +60,7 @@ pub struct Streamed {
     patience: Duration,
     until: Instant,
     pause: Option<Pin<Box<Sleep>>>,
-    pool: Pool,
+    pool: Rc<Pool>,
     entry: Entry,
     _room: Hold,
 }
@@ -71,7 +72,7 @@ pub(super) struct Surroundings {
     pub(super) patience: Duration,
     /// When the body must have been taken.
     pub(super) until: Instant,
-    pub(super) pool: Pool,
+    pub(super) pool: Rc<Pool>,
 }
 
 /// The gateway's own answer to a request that is refused or has failed.

@@ -37,12 +37,14 @@ pub(super) async fn read(
         .unwrap_or(Err(Denial::BodyTimeout))
 }
 
-/// Waits for the end of a body that was announced, and should be empty, for at most `patience`.
-pub(super) async fn expect_none(body: Incoming, patience: Duration) -> Result<(), Denial> {
-    let mut body = body;
+/// Waits for the end of a body that should be empty, where it has not come yet, for at most `patience`.
+pub(super) async fn expect_none(mut body: Incoming, patience: Duration) -> Result<Bytes, Denial> {
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
     let first = tokio::time::timeout(patience, next_piece(&mut body)).await;
     match first.unwrap_or(Err(Denial::BodyTimeout))? {
-        None => Ok(()),
+        None => Ok(Bytes::new()),
         Some(_) => Err(Denial::MalformedRequest {
             reason: "this operation takes no body",
         }),

@@ -24,6 +24,17 @@ pub(super) enum Announced {
     Unknown,
 }
 
+impl Announced {
+    /// Whether a body is to be read for this operation.
+    pub(super) fn has_body(self, verb: Verb) -> bool {
+        match self {
+            Self::None => false,
+            Self::Some => true,
+            Self::Unknown => verb.has_body(),
+        }
+    }
+}
+
 /// What the head says of the body.
 pub(super) fn announced(head: &Parts, body: &Incoming) -> Announced {
     let bodiless = matches!(head.method, Method::GET | Method::HEAD | Method::DELETE);

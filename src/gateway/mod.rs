@@ -21,10 +21,9 @@ use crate::config::Snapshot;
 use crate::denial::Denial;
 use crate::identity::presented_token;
 use crate::observe::{Audit, Peer, WorkerMetrics};
-use crate::policy::{Route, permit};
+use crate::policy::{Credential, Route, permit};
 use answer::Surroundings;
 use budget::Budget;
-use bytes::Bytes;
 use entry::{Common, Entry};
 use head::Announced;
 use http::header::CONNECTION;
@@ -43,7 +42,7 @@ use upstream::Upstream;
 #[expect(missing_debug_implementations, reason = "it leads to credentials")]
 pub struct Gateway {
     snapshot: Arc<Snapshot>,
-    upstream: Rc<Upstream>,
+    upstream: Upstream,
     bodies: Budget,
     answers: Budget,
     audit: Audit,
@@ -69,7 +68,7 @@ impl Gateway {
         let upstream = Upstream::new(&snapshot.upstream, exchanges, Arc::clone(&metrics));
         Self {
             snapshot,
-            upstream: Rc::new(upstream),
+            upstream,
             bodies: Budget::new(memory),
             answers: Budget::new(answers),
             audit,
@@ -91,7 +90,7 @@ impl Gateway {
 
     /// Closes upstream connections that have been idle for too long; to be called about once a second.
     pub fn sweep(&self) {
-        self.upstream.sweep();
+        self.upstream.pool().sweep();
     }
 
     /// Answers one request. Its record begins at once, not when the future is first polled: a client
@@ -151,11 +150,7 @@ impl Gateway {
             })?;
         entry.operation(&operation);
         let verb = operation.verb;
-        let has_body = match announced {
-            Announced::None => false,
-            Announced::Some => true,
-            Announced::Unknown => verb.has_body(),
-        };
+        let has_body = announced.has_body(verb);
 
         let caller = snapshot.callers.identify(presented_token(&head.headers)?)?;
         entry.caller(caller);
@@ -163,18 +158,15 @@ impl Gateway {
         let credential = snapshot
             .credential(&operation.store)
             .ok_or(Denial::UnknownStore)?;
-        let limit = snapshot.limits.body_of(verb);
         let queried = permit(&caller.grants, operation)?.query(head.uri.query())?;
 
         head::check_headers(&head.headers, verb, has_body, &snapshot.limits)?;
         let mut hold = self.bodies.hold();
+        let patience = snapshot.limits.body_timeout;
         let bytes = if has_body {
-            body::read(body, limit, snapshot.limits.body_timeout, &mut hold).await?
+            body::read(body, snapshot.limits.body_of(verb), patience, &mut hold).await?
         } else {
-            if announced != Announced::None {
-                body::expect_none(body, snapshot.limits.body_timeout).await?;
-            }
-            Bytes::new()
+            body::expect_none(body, patience).await?
         };
         let deadline = self.upstream.deadline(now());
 
@@ -197,14 +189,16 @@ impl Gateway {
             .await?;
         let room = self.answers.hold();
         let inbound = inbound::receive(reply, &head.method, credential, deadline, room).await?;
+        Ok((inbound, self.around(credential)))
+    }
 
-        let around = Surroundings {
+    fn around(&self, credential: &Arc<Credential>) -> Surroundings {
+        Surroundings {
             credential: Arc::clone(credential),
-            patience: snapshot.upstream.body_timeout,
-            until: now() + snapshot.limits.answer_timeout,
-            pool: Rc::clone(&self.upstream),
-        };
-        Ok((inbound, around))
+            patience: self.snapshot.upstream.body_timeout,
+            until: now() + self.snapshot.limits.answer_timeout,
+            pool: Rc::clone(self.upstream.pool()),
+        }
     }
 }
 

@@ -1,8 +1,9 @@
 //! One client connection from its acceptance to its end: TLS handshake, the protocol, and the orders
 //! of the sweep.
 
+use super::notes::{Busy, Notes, Order, Phase};
 use super::socket::Socket;
-use super::watch::{Busy, Connections, Notes, Order, Phase, Watched};
+use super::watch::{Connections, Watched};
 use crate::config::Limits;
 use crate::gateway::{Answer, Broken, Gateway, LocalExecutor, Stream};
 use crate::observe::{BareClose, Peer, WorkerMetrics};

@@ -5,6 +5,7 @@ mod admin;
 mod connection;
 mod control;
 mod listener;
+mod notes;
 mod socket;
 mod watch;
 mod worker;
@@ -145,20 +146,15 @@ impl Server {
         let workers = metrics
             .into_iter()
             .map(|metrics| {
-                let listener = listener.try_clone().map_err(StartError::Thread)?;
-                let worker = Worker {
+                start_worker(Worker {
                     snapshot: Arc::clone(snapshot),
                     workers: count,
-                    listener,
+                    listener: listener.try_clone().map_err(StartError::Thread)?,
                     audit: audit.clone(),
                     metrics,
                     control: controller.control(),
                     drain_timeout: file.drain_timeout,
-                };
-                let thread = std::thread::Builder::new().name("worker".to_owned());
-                thread
-                    .spawn(move || worker.run())
-                    .map_err(StartError::Thread)
+                })
             })
             .collect::<Result<_, _>>()?;
         let sockets = [Some(&address), bound.as_ref()]
@@ -233,6 +229,13 @@ fn bind_as(
 
 fn default_workers() -> usize {
     std::thread::available_parallelism().map_or(1, |count| count.get().min(WORKERS))
+}
+
+fn start_worker(worker: Worker) -> Result<JoinHandle<io::Result<()>>, StartError> {
+    std::thread::Builder::new()
+        .name("worker".to_owned())
+        .spawn(move || worker.run())
+        .map_err(StartError::Thread)
 }
 
 /// The operator's thread outlives the workers: probes must be answered while draining.

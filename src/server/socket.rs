@@ -3,7 +3,7 @@
 //! bounded rest is read and thrown away, since unread bytes would turn the close into a reset that may
 //! overtake the answer (RFC 9112 section 9.6).
 
-use super::watch::{Notes, Phase};
+use super::notes::{Notes, Phase};
 use crate::gateway::Stream;
 use std::io;
 use std::pin::Pin;
