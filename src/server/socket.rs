@@ -80,6 +80,12 @@ impl AsyncRead for Socket {
             let count = self.begin.len().min(buffer.remaining());
             buffer.put_slice(self.begin.get(..count).unwrap_or_default());
             self.begin.drain(..count);
+            if self.begin.is_empty() && buffer.remaining() > 0 {
+                self.begin = Vec::new();
+                // Together with what follows: hyper's buffer grows when a read leaves it almost empty. An
+                // error or the end will be met again.
+                drop(Pin::new(&mut self.stream).poll_read(cx, buffer));
+            }
             return Poll::Ready(Ok(()));
         }
         let before = buffer.filled().len();
