@@ -73,6 +73,8 @@ pub struct Findings<'t> {
     lines: Lines<'t>,
     problems: Vec<Problem>,
     broken_lines: Vec<usize>,
+    /// The keys that stand above all tables.
+    top_level: Vec<&'static str>,
     /// Every key that was asked for, arrays as `caller[].name`.
     #[cfg(test)]
     pub(super) asked: BTreeSet<String>,
@@ -84,6 +86,7 @@ impl<'t> Findings<'t> {
             lines: Lines::new(text),
             problems: Vec::new(),
             broken_lines: Vec::new(),
+            top_level: Vec::new(),
             #[cfg(test)]
             asked: BTreeSet::new(),
         }

@@ -281,6 +281,9 @@ impl<'r, 't> TableReader<'r, 't> {
 
     fn note(&mut self, key: &'static str) {
         self.known.push(key);
+        if self.path.is_empty() {
+            self.findings.top_level.push(key);
+        }
         #[cfg(test)]
         self.findings
             .asked
@@ -318,6 +321,9 @@ impl<'r, 't> TableReader<'r, 't> {
     }
 
     fn hint_for(&self, name: &str) -> String {
+        if !self.path.is_empty() && self.findings.top_level.contains(&name) {
+            return "it stands at the top level: move it above the first `[table]`".to_owned();
+        }
         if let Some(near) = suggest::nearest(name, self.known.iter().copied()) {
             return format!("did you mean `{near}`?");
         }

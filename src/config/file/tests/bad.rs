@@ -101,7 +101,7 @@ token_sha256 = ["abc"]
 scope = ["store_v2_customers"]
 "#;
 
-const HEADS: [(&str, &str); 63] = [
+const HEADS: [(&str, &str); 64] = [
     (
         "worker = 2",
         "1:1 worker: unknown key | did you mean `workers`?",
@@ -140,6 +140,10 @@ const HEADS: [(&str, &str); 63] = [
     (
         "listen = 8080",
         "1:10 listen: expected a table, found an integer | write `[listen]` and its keys below",
+    ),
+    (
+        "[limits]\nbody = \"1MiB\"\nworkers = 1",
+        "3:1 limits.workers: unknown key | it stands at the top level: move it above the first `[table]`",
     ),
     (
         "tls = {}",
