@@ -4,10 +4,11 @@
 use super::budget::Hold;
 use super::entry::Entry;
 use super::inbound::{Inbound, InboundBody, Rest};
+use super::piece::Piece;
 use super::upstream::Pool;
 use crate::denial::{Code, Denial};
 use crate::policy::Credential;
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE,
 };
@@ -39,9 +40,7 @@ pub enum Answer {
 #[expect(missing_debug_implementations, reason = "a body is nothing to print")]
 pub struct Whole {
     /// Taken once it is sent.
-    body: Option<Bytes>,
-    /// The memory that BigCommerce's answer takes; the gateway's own are small.
-    _room: Option<Hold>,
+    piece: Option<Piece>,
 }
 
 /// Why a streamed answer broke off.
@@ -62,7 +61,8 @@ pub struct Streamed {
     pause: Option<Pin<Box<Sleep>>>,
     pool: Rc<Pool>,
     entry: Entry,
-    _room: Hold,
+    /// Of the part that was collected.
+    room: Option<Hold>,
 }
 
 /// What a streamed answer needs of its surroundings.
@@ -79,8 +79,7 @@ pub(super) struct Surroundings {
 pub(super) fn refusal(denial: &Denial) -> Response<Answer> {
     let code = denial.code();
     let mut response = Response::new(Answer::Whole(Whole {
-        body: Some(Bytes::from(denial.to_json())),
-        _room: None,
+        piece: Some(Piece::free(Bytes::from(denial.to_json()))),
     }));
     *response.status_mut() = code.status();
     let headers = response.headers_mut();
@@ -117,9 +116,9 @@ pub(super) fn refusal(denial: &Denial) -> Response<Answer> {
 /// Takes the body away from an answer to `HEAD`, and says its length: over HTTP/2 hyper would send it.
 pub(super) fn strip_body(response: &mut Response<Answer>) {
     if let Answer::Whole(whole) = response.body_mut()
-        && let Some(body) = whole.body.take().filter(|body| !body.is_empty())
+        && let Some(piece) = whole.piece.take().filter(Buf::has_remaining)
     {
-        let length = HeaderValue::from(body.len());
+        let length = HeaderValue::from(piece.remaining());
         response.headers_mut().insert(CONTENT_LENGTH, length);
     }
 }
@@ -141,8 +140,7 @@ pub(super) fn pass_on(
             }
             entry.answered();
             Answer::Whole(Whole {
-                body: Some(body),
-                _room: Some(room),
+                piece: Some(Piece::within(body, room)),
             })
         }
         InboundBody::Begun { begin, room, rest } => Answer::Streamed(Box::new(Streamed {
@@ -155,14 +153,14 @@ pub(super) fn pass_on(
             pause: None,
             pool: around.pool,
             entry,
-            _room: room,
+            room: Some(room),
         })),
     };
     Response::from_parts(inbound.head, body)
 }
 
 impl Streamed {
-    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Broken>>> {
+    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Piece, Broken>>> {
         loop {
             if self.rest.is_some() && now() >= self.until {
                 return Poll::Ready(Some(Err(self.break_off(None))));
@@ -217,21 +215,29 @@ impl Streamed {
     }
 
     /// Adds a piece and gives what can be sent without sending the beginning of the credential.
-    fn release(&mut self, bytes: &[u8]) -> Result<Option<Bytes>, Broken> {
+    fn release(&mut self, bytes: &[u8]) -> Result<Option<Piece>, Broken> {
         self.held.extend_from_slice(bytes);
         if self.credential.occurs_in(&self.held) {
             return Err(self.break_off(Some(Code::CredentialEchoed)));
         }
         let free = (self.held.len() + 1).saturating_sub(self.credential.length());
-        Ok((free > 0).then(|| self.held.split_to(free).freeze()))
+        if free == 0 {
+            return Ok(None);
+        }
+        let free = self.held.split_to(free).freeze();
+        // The collected part comes first, and leaves in one piece.
+        Ok(Some(match self.room.take() {
+            Some(room) => Piece::within(free, room),
+            None => Piece::free(free),
+        }))
     }
 
-    fn end(&mut self) -> Option<Result<Bytes, Broken>> {
+    fn end(&mut self) -> Option<Result<Piece, Broken>> {
         if let Some(connection) = self.rest.take().and_then(|rest| rest.connection) {
             self.pool.give_back(connection);
         }
         self.entry.answered();
-        (!self.held.is_empty()).then(|| Ok(self.held.split().freeze()))
+        (!self.held.is_empty()).then(|| Ok(Piece::free(self.held.split().freeze())))
     }
 
     /// Ends the answer in its middle, for the upstream's doing or for its own length in time.
@@ -251,21 +257,30 @@ impl Streamed {
     }
 }
 
+impl Drop for Streamed {
+    fn drop(&mut self) {
+        // Whoever ends it from the outside after its time does so because of that.
+        if now() >= self.until {
+            self.entry.late();
+        }
+    }
+}
+
 impl Body for Answer {
-    type Data = Bytes;
+    type Data = Piece;
     type Error = Broken;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+    ) -> Poll<Option<Result<Frame<Piece>, Broken>>> {
         match &mut *self {
             Self::Whole(whole) => Poll::Ready(
                 whole
-                    .body
+                    .piece
                     .take()
-                    .filter(|body| !body.is_empty())
-                    .map(|body| Ok(Frame::data(body))),
+                    .filter(Buf::has_remaining)
+                    .map(|piece| Ok(Frame::data(piece))),
             ),
             Self::Streamed(streamed) => streamed
                 .poll_data(cx)
@@ -275,7 +290,7 @@ impl Body for Answer {
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Self::Whole(whole) => whole.body.as_ref().is_none_or(Bytes::is_empty),
+            Self::Whole(whole) => !whole.piece.as_ref().is_some_and(Buf::has_remaining),
             Self::Streamed(_) => false,
         }
     }
@@ -283,7 +298,7 @@ impl Body for Answer {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Whole(whole) => {
-                SizeHint::with_exact(whole.body.as_ref().map_or(0, |body| body.len() as u64))
+                SizeHint::with_exact(whole.piece.as_ref().map_or(0, Buf::remaining) as u64)
             }
             Self::Streamed(_) => SizeHint::default(),
         }

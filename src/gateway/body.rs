@@ -2,6 +2,7 @@
 //! as a whole or not at all: there is no partial reading.
 
 use super::budget::{Hold, Spent};
+use super::head::Announced;
 use crate::denial::Denial;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 /// How much of a declared length is taken from the budget before any of it has come: the rest is taken
 /// as it comes, so that nobody can take all of it by declaring alone.
-const AHEAD: usize = 64 * 1024;
+const AHEAD: usize = 128 * 1024;
 
 impl From<Spent> for Denial {
     fn from(_: Spent) -> Self {
@@ -37,9 +38,14 @@ pub(super) async fn read(
         .unwrap_or(Err(Denial::BodyTimeout))
 }
 
-/// Waits for the end of a body that should be empty, where it has not come yet, for at most `patience`.
-pub(super) async fn expect_none(mut body: Incoming, patience: Duration) -> Result<Bytes, Denial> {
-    if body.is_end_stream() {
+/// Waits for the end of a body that should be empty, where the head does not say so, for at most
+/// `patience`.
+pub(super) async fn expect_none(
+    announced: Announced,
+    mut body: Incoming,
+    patience: Duration,
+) -> Result<Bytes, Denial> {
+    if announced == Announced::None {
         return Ok(Bytes::new());
     }
     let first = tokio::time::timeout(patience, next_piece(&mut body)).await;
@@ -65,7 +71,7 @@ async fn collect(
         hold.cover(first.len())?;
         return Ok(first);
     }
-    let mut whole = BytesMut::with_capacity(declared.max(first.len()));
+    let mut whole = BytesMut::with_capacity(declared.min(AHEAD).max(first.len()));
     let mut piece = Some(first);
     while let Some(bytes) = piece {
         let length = whole.len() + bytes.len();

@@ -20,7 +20,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 /// The most bytes of an answer that are collected before its head is sent.
-const COLLECTED: usize = 1024 * 1024;
+pub(super) const COLLECTED: usize = 1024 * 1024;
 
 /// Names that concern one connection alone (RFC 9110 section 7.6.1, with the historical ones), and
 /// those that the gateway keeps back or sets itself.
@@ -117,7 +117,8 @@ pub(super) async fn receive(
         connection: reply.connection,
         _permit: reply.permit,
     });
-    if length.lower() > COLLECTED as u64 {
+    // The length of an answer to HEAD is that of another.
+    if *method != Method::HEAD && length.lower() > COLLECTED as u64 {
         return Ok(Inbound {
             head,
             body: InboundBody::Begun {

@@ -9,11 +9,13 @@ mod entry;
 mod head;
 mod inbound;
 mod outbound;
+mod piece;
 mod stream;
 mod tasks;
 mod upstream;
 
 pub use answer::{Answer, Broken, Streamed};
+pub use piece::Piece;
 pub use stream::Stream;
 pub use tasks::LocalExecutor;
 
@@ -64,7 +66,7 @@ impl Gateway {
         let limits = &snapshot.limits;
         let largest = limits.body.max(limits.batch_body);
         let memory = (limits.body_memory / workers.max(1)).max(largest);
-        let answers = limits.answer_memory / workers.max(1);
+        let answers = (limits.answer_memory / workers.max(1)).max(inbound::COLLECTED);
         let upstream = Upstream::new(&snapshot.upstream, exchanges, Arc::clone(&metrics));
         Self {
             snapshot,
@@ -166,7 +168,7 @@ impl Gateway {
         let bytes = if has_body {
             body::read(body, snapshot.limits.body_of(verb), patience, &mut hold).await?
         } else {
-            body::expect_none(body, patience).await?
+            body::expect_none(announced, body, patience).await?
         };
         let deadline = self.upstream.deadline(now());
 

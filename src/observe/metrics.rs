@@ -62,6 +62,8 @@ pub enum BareClose {
     Handshake,
     /// The client did not take its answer.
     WriteTimeout,
+    /// The client took too long for its answer.
+    AnswerTimeout,
     /// The drain's time was over.
     Drained,
     /// A defect in the gateway ended the connection.
@@ -69,11 +71,12 @@ pub enum BareClose {
 }
 
 impl BareClose {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Malformed,
         Self::HeadTimeout,
         Self::Handshake,
         Self::WriteTimeout,
+        Self::AnswerTimeout,
         Self::Drained,
         Self::Panic,
     ];
@@ -84,6 +87,7 @@ impl BareClose {
             Self::HeadTimeout => "head_timeout",
             Self::Handshake => "handshake",
             Self::WriteTimeout => "write_timeout",
+            Self::AnswerTimeout => "answer_timeout",
             Self::Drained => "drain_timeout",
             Self::Panic => "panic",
         }

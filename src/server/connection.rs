@@ -3,13 +3,13 @@
 
 use super::notes::{Busy, Notes, Order, Phase};
 use super::socket::Socket;
+use super::tracked::Tracked;
 use super::watch::{Connections, Watched};
 use crate::config::Limits;
-use crate::gateway::{Answer, Broken, Gateway, LocalExecutor, Stream};
+use crate::gateway::{Gateway, LocalExecutor, Stream};
 use crate::observe::{BareClose, Peer, WorkerMetrics};
-use bytes::Bytes;
 use http::{Request, Response};
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -18,7 +18,7 @@ use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -132,6 +132,10 @@ impl Shared {
             let io = TokioIo::new(&mut socket);
             let connection = pin!(self.http1.serve_connection(io, service));
             let ended = finishing(connection, notes, http1::Connection::graceful_shutdown).await;
+            if ended.as_ref().is_err_and(hyper::Error::is_user) {
+                // The answer broke off, and a client of HTTP/1.0 takes an orderly end for the answer's.
+                socket.reset();
+            }
             // hyper does not close a connection whose client asked for another protocol.
             if ended.is_ok() {
                 // A client that has gone needs no order any more.
@@ -192,72 +196,10 @@ fn answer(
     peer: Peer,
     request: Request<Incoming>,
 ) -> impl Future<Output = Result<Response<Tracked>, Infallible>> + use<> {
-    let mut busy = Busy::on(notes);
+    let busy = Busy::on(notes);
     // A box for each request: a connection that is idle then keeps no room for one.
     let response = Box::pin(gateway.handle(request, peer));
-    async move {
-        let response = response.await;
-        busy.answers();
-        Ok(response.map(|answer| Tracked {
-            answer,
-            piece: Bytes::new(),
-            busy,
-        }))
-    }
-}
-
-/// An answer's body, which keeps its connection busy until it has been handed over.
-struct Tracked {
-    answer: Answer,
-    /// What was not yet handed over of the answer's last piece.
-    piece: Bytes,
-    busy: Busy,
-}
-
-impl Tracked {
-    /// Over HTTP/2 a piece is handed over in parts: hyper asks for one only when the client has opened
-    /// a window, so that what waits in memory for a slow client is bounded, and seen to wait.
-    fn part(&mut self, mut piece: Bytes) -> Bytes {
-        if !self.busy.is_multiplexed() || piece.len() <= SEND_BUFFER {
-            return piece;
-        }
-        let part = piece.split_to(SEND_BUFFER);
-        self.piece = piece;
-        part
-    }
-}
-
-impl Body for Tracked {
-    type Data = Bytes;
-    type Error = Broken;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        let waiting = std::mem::take(&mut self.piece);
-        if !waiting.is_empty() {
-            self.busy.was_taken(true);
-            let part = self.part(waiting);
-            return Poll::Ready(Some(Ok(Frame::data(part))));
-        }
-        let frame = Pin::new(&mut self.answer).poll_frame(cx);
-        self.busy.was_taken(frame.is_ready());
-        frame.map_ok(|frame| frame.map_data(|piece| self.part(piece)))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.piece.is_empty() && self.answer.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        let waiting = self.piece.len() as u64;
-        let mut hint = self.answer.size_hint();
-        if let Some(exact) = hint.exact() {
-            hint.set_exact(exact + waiting);
-        }
-        hint
-    }
+    async move { Ok(response.await.map(|answer| Tracked::new(answer, busy))) }
 }
 
 /// hyper's own header timeout stays off: the sweep watches the head, and idle connections too.

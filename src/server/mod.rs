@@ -7,6 +7,7 @@ mod control;
 mod listener;
 mod notes;
 mod socket;
+mod tracked;
 mod watch;
 mod worker;
 

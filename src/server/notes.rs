@@ -57,7 +57,9 @@ pub(super) struct Notes {
     pub(super) in_flight: Cell<usize>,
     /// Since when the client takes no bytes.
     blocked: Cell<Option<Instant>>,
-    /// On a connection that carries many at once, the answers whose body has begun.
+    /// Since when the last answer is on its way, where a connection carries one at a time.
+    answering: Cell<Option<Instant>>,
+    /// Where it carries many, those that are on their way.
     answers: RefCell<Vec<Rc<Taking>>>,
     multiplexed: Cell<bool>,
     /// While an answer is being sent: the next head has begun.
@@ -80,6 +82,7 @@ impl Notes {
             since: Cell::new(clock.get()),
             in_flight: Cell::default(),
             blocked: Cell::default(),
+            answering: Cell::default(),
             answers: RefCell::default(),
             multiplexed: Cell::default(),
             read_ahead: Cell::default(),
@@ -115,6 +118,7 @@ impl Notes {
     /// All that was to be written has been.
     pub(super) fn has_flushed(&self) {
         if self.phase.get() == Phase::Sending {
+            self.answering.set(None);
             let next = self.read_ahead.take();
             self.enter(if next { Phase::Head } else { Phase::Idle });
         }
@@ -165,29 +169,48 @@ impl Notes {
         order
     }
 
-    /// Whether the client has left an answer lying since a moment that is `over`. A client that gives one
+    /// Why the client's way of taking an answer is to be put up with no longer. A client that gives one
     /// stream no window takes bytes of the others, so that the connection itself is not blocked.
-    fn leaves_an_answer(&self, over: impl Fn(Instant) -> bool) -> bool {
+    fn takes_too_long(
+        &self,
+        over: impl Fn(Instant, Duration) -> bool,
+        limits: &Limits,
+    ) -> Option<BareClose> {
         let mut answers = self.answers.borrow_mut();
-        // The other owner is the answer itself.
+        // The other owners are the answer and its pieces.
         answers.retain(|taking| Rc::strong_count(taking) > 1);
-        answers
-            .iter()
-            .any(|taking| taking.offered.get().is_some_and(&over))
+        let blocked = self.blocked.get();
+        let stalled = answers.iter().filter(|taking| taking.is_offered());
+        let waiting = stalled.map(|taking| taking.moved.get()).chain(blocked);
+        if waiting
+            .min()
+            .is_some_and(|since| over(since, limits.write_timeout))
+        {
+            return Some(BareClose::WriteTimeout);
+        }
+        let began = answers.iter().map(|taking| taking.began);
+        let began = began.chain(self.answering.get()).min();
+        began
+            .is_some_and(|began| over(began, limits.answer_timeout))
+            .then_some(BareClose::AnswerTimeout)
     }
 
-    /// Whether the client has had time to close a connection that was told to finish. Over HTTP/2 the
-    /// end of the last answer may still wait for a window.
-    fn is_left_over(&self, over: impl Fn(Instant, Duration) -> bool, limits: &Limits) -> bool {
+    /// Whether the client has had time to close a connection that was told to finish.
+    fn is_left_over(&self, over: impl Fn(Instant, Duration) -> bool) -> bool {
         let Some(finishing) = self.finishing.get() else {
             return false;
         };
-        if self.in_flight.get() > 0 || self.phase.get() == Phase::Sending {
-            return false;
-        }
-        let since = self.since.get();
-        over(finishing.max(since), LINGER)
-            && (!self.multiplexed.get() || over(since, limits.write_timeout))
+        self.unfinished() == 0 && over(finishing.max(self.since.get()), LINGER)
+    }
+
+    /// How many requests have not been answered to the end.
+    pub(super) fn unfinished(&self) -> usize {
+        let sending = usize::from(self.phase.get() == Phase::Sending);
+        let answers = self.answers.borrow();
+        let handed_over = answers
+            .iter()
+            .filter(|taking| taking.is_handed_over.get() && taking.is_offered());
+        self.in_flight.get() + sending + handed_over.count()
     }
 
     /// What is to be done now; `drained_since` is when the drain began.
@@ -196,15 +219,10 @@ impl Notes {
         let now = self.clock.get();
         let over = |since: Instant, limit: Duration| now.duration_since(since) >= limit + SWEEP;
         let since = self.since.get();
-        if self
-            .blocked
-            .get()
-            .is_some_and(|blocked| over(blocked, limits.write_timeout))
-            || self.leaves_an_answer(|begun| over(begun, limits.write_timeout))
-        {
-            return Order::Abort(Some(BareClose::WriteTimeout));
+        if let Some(reason) = self.takes_too_long(over, limits) {
+            return Order::Abort(Some(reason));
         }
-        if self.is_left_over(over, limits) {
+        if self.is_left_over(over) {
             return Order::Abort(None);
         }
         match self.phase.get() {
@@ -230,11 +248,52 @@ impl Notes {
     }
 }
 
-/// How an answer's body is being taken.
+/// How one of many answers is being taken.
 #[derive(Debug)]
-struct Taking {
-    /// Since when it has been the client's turn to take what there is.
-    offered: Cell<Option<Instant>>,
+pub(super) struct Taking {
+    clock: Rc<Cell<Instant>>,
+    began: Instant,
+    /// When the client last took bytes of it, or was first offered some.
+    moved: Cell<Instant>,
+    /// How many pieces of it wait.
+    pieces: Cell<usize>,
+    /// Nothing more comes than what waits.
+    is_handed_over: Cell<bool>,
+}
+
+impl Taking {
+    fn new(clock: &Rc<Cell<Instant>>) -> Self {
+        Self {
+            clock: Rc::clone(clock),
+            began: clock.get(),
+            moved: Cell::new(clock.get()),
+            pieces: Cell::default(),
+            is_handed_over: Cell::default(),
+        }
+    }
+
+    /// A piece is handed over.
+    pub(super) fn begin(&self) {
+        if !self.is_offered() {
+            self.moves();
+        }
+        self.pieces.set(self.pieces.get() + 1);
+    }
+
+    /// Bytes were taken.
+    pub(super) fn moves(&self) {
+        self.moved.set(self.clock.get());
+    }
+
+    /// A piece was taken, or given up.
+    pub(super) fn end(&self) {
+        self.pieces.set(self.pieces.get().saturating_sub(1));
+    }
+
+    /// Whether it is the client's turn.
+    fn is_offered(&self) -> bool {
+        self.pieces.get() > 0
+    }
 }
 
 /// A request in flight on a connection.
@@ -247,6 +306,7 @@ pub(super) struct Busy {
 impl Busy {
     pub(super) fn on(notes: &Rc<Notes>) -> Self {
         notes.in_flight.set(notes.in_flight.get() + 1);
+        notes.answering.set(None);
         notes.enter(Phase::Busy);
         Self {
             notes: Rc::clone(notes),
@@ -256,25 +316,19 @@ impl Busy {
 
     /// The answer's head goes out, and its body is the client's to take.
     pub(super) fn answers(&mut self) {
-        if self.is_multiplexed() {
-            let taking = Rc::new(Taking {
-                offered: Cell::new(Some(self.notes.clock.get())),
-            });
+        let clock = &self.notes.clock;
+        if self.notes.multiplexed.get() {
+            let taking = Rc::new(Taking::new(clock));
             self.notes.answers.borrow_mut().push(Rc::clone(&taking));
             self.taking = Some(taking);
+        } else {
+            self.notes.answering.set(Some(clock.get()));
         }
     }
 
-    /// The client took what there was; tells whether there is more at once, or the upstream's turn.
-    pub(super) fn was_taken(&self, more: bool) {
-        if let Some(taking) = &self.taking {
-            taking.offered.set(more.then(|| self.notes.clock.get()));
-        }
-    }
-
-    /// Whether the connection carries many requests at once.
-    pub(super) fn is_multiplexed(&self) -> bool {
-        self.notes.multiplexed.get()
+    /// How the answer is being taken, where it is one of many.
+    pub(super) fn taking(&self) -> Option<&Rc<Taking>> {
+        self.taking.as_ref()
     }
 }
 
@@ -282,6 +336,9 @@ impl Drop for Busy {
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.notes.metrics.bare_close(BareClose::Panic);
+        }
+        if let Some(taking) = &self.taking {
+            taking.is_handed_over.set(true);
         }
         let left = self.notes.in_flight.get().saturating_sub(1);
         self.notes.in_flight.set(left);
@@ -362,6 +419,7 @@ mod tests {
         let watch = Watch::new();
         let notes = &watch.notes;
         drop(Busy::on(notes));
+        assert_eq!(notes.unfinished(), 1);
         watch.drain();
         notes.writes(true);
         assert_eq!(watch.after(20), Order::None);
@@ -383,15 +441,69 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_an_http2_answer_may_wait_for_a_window_while_draining() {
+    fn an_answer_that_takes_too_long_is_cut_although_it_moves() {
+        let watch = Watch::new();
+        let notes = &watch.notes;
+        let mut busy = Busy::on(notes);
+        busy.answers();
+        drop(busy);
+        for _ in 0..5 {
+            notes.writes(true);
+            notes.writes(false);
+            assert_eq!(watch.after(20), Order::None);
+        }
+        let late = Order::Abort(Some(BareClose::AnswerTimeout));
+        assert_eq!(watch.after(21), late);
+    }
+
+    #[test]
+    fn one_of_many_answers_must_move_while_it_waits() {
+        let watch = Watch::new();
+        watch.notes.multiplexes();
+        let mut busy = Busy::on(&watch.notes);
+        busy.answers();
+        let taking = Rc::clone(busy.taking().expect("one of many"));
+        // The upstream's turn.
+        assert_eq!(watch.after(35), Order::None);
+        taking.begin();
+        assert_eq!(watch.after(20), Order::None);
+        taking.moves();
+        assert_eq!(watch.after(20), Order::None);
+        // The body is handed over, and its last piece waits.
+        drop(busy);
+        let cut = Order::Abort(Some(BareClose::WriteTimeout));
+        assert_eq!(watch.after(11), cut);
+    }
+
+    #[test]
+    fn one_of_many_answers_has_an_end_in_time() {
+        let watch = Watch::new();
+        watch.notes.multiplexes();
+        let mut busy = Busy::on(&watch.notes);
+        busy.answers();
+        assert_eq!(watch.after(119), Order::None);
+        let late = Order::Abort(Some(BareClose::AnswerTimeout));
+        assert_eq!(watch.after(2), late);
+    }
+
+    #[test]
+    fn the_last_piece_of_one_of_many_answers_is_waited_for() {
         let watch = Watch::new();
         let notes = &watch.notes;
         notes.multiplexes();
-        drop(Busy::on(notes));
+        let mut busy = Busy::on(notes);
+        busy.answers();
+        let taking = Rc::clone(busy.taking().expect("one of many"));
+        taking.begin();
+        assert_eq!(notes.unfinished(), 1);
+        drop(busy);
+        assert_eq!(notes.unfinished(), 1);
         watch.drain();
         assert_eq!(watch.after(1), Order::Finish);
         assert_eq!(watch.after(20), Order::None);
-        assert_eq!(watch.after(15), Order::Abort(None));
+        taking.end();
+        assert_eq!(notes.unfinished(), 0);
+        assert_eq!(watch.after(1), Order::Abort(None));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
 /// The most bytes that are thrown away for a client that goes on sending.
@@ -56,6 +57,18 @@ impl Socket {
         }
         self.begin = buffer.get(..known).unwrap_or_default().to_vec();
         Ok(self.begin == PREFACE)
+    }
+
+    /// Sees to it that closing is a reset.
+    pub(super) fn reset(&self) {
+        let tcp = match &self.stream {
+            Stream::Tcp(tcp) => tcp,
+            Stream::Tls(tls) => tls.get_ref().0,
+            Stream::Unix(_) => return,
+        };
+        if let Err(error) = socket2::SockRef::from(tcp).set_linger(Some(Duration::ZERO)) {
+            tracing::debug!(%error, "SO_LINGER could not be set");
+        }
     }
 
     fn throw_away(&mut self, cx: &mut Context<'_>) -> Poll<()> {

@@ -75,13 +75,13 @@ impl Connections {
         }
     }
 
-    /// Closes every connection now; gives the number of requests that were in flight.
+    /// Closes every connection now; gives the number of requests whose answers that cuts.
     pub(super) fn abort(&self) -> usize {
         let open = self.open.borrow();
         for notes in open.iter() {
             notes.command(Order::Abort(Some(BareClose::Drained)));
         }
-        open.iter().map(|notes| notes.in_flight.get()).sum()
+        open.iter().map(|notes| notes.unfinished()).sum()
     }
 }
 

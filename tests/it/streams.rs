@@ -2,8 +2,10 @@
 
 use crate::support::client::{CUSTOMER, Client, Request};
 use crate::support::fake::Fake;
-use crate::support::gateway::{CREDENTIAL, Gateway, Setup};
+use crate::support::gateway::{CREDENTIAL, Gateway, Setup, WRITER};
 use serde_json::{Value, json};
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
 use std::sync::{Mutex, mpsc};
 
 const MIB: usize = 1024 * 1024;
@@ -119,6 +121,30 @@ fn an_answer_of_http_1_0_does_not_look_whole_when_it_is_cut() {
     drop(client);
     let lines = gateway.stop();
     assert_eq!(lines[0]["code"], "credential_echoed");
+}
+
+#[test]
+fn a_cut_answer_is_a_reset_for_a_client_of_http_1_0() {
+    // Its end is all that such a client knows of an answer without a length.
+    let mut bytes = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+    bytes.extend_from_slice(format!("{:x}\r\n", 2 * MIB + CREDENTIAL.len()).as_bytes());
+    bytes.resize(bytes.len() + 2 * MIB, b'x');
+    bytes.extend_from_slice(CREDENTIAL.as_bytes());
+    bytes.extend_from_slice(b"\r\n0\r\n\r\n");
+    let upstream = Fake::doing(move |connection| {
+        connection.request()?;
+        connection.send(&bytes)
+    });
+    let gateway = Gateway::before(upstream.address);
+    let mut stream = TcpStream::connect(gateway.address()).expect("a connection");
+    write!(
+        stream,
+        "GET {CUSTOMER} HTTP/1.0\r\nX-Auth-Token: {WRITER}\r\n\r\n"
+    )
+    .expect("sent");
+    let end = stream.read_to_end(&mut Vec::new());
+    assert_eq!(end.expect_err("a cut").kind(), ErrorKind::ConnectionReset);
+    assert_eq!(gateway.stop()[0]["code"], "credential_echoed");
 }
 
 #[test]

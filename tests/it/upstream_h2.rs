@@ -26,10 +26,14 @@ fn upstream(behaviour: impl Fn(usize, usize) -> Act + Send + Sync + 'static) -> 
 #[test]
 fn answers_that_nobody_takes_do_not_hold_up_the_others() {
     const STALLED: usize = 8;
-    let (gateway, _upstream) = start(|_, nth| match nth {
+    let (setup, _upstream) = upstream(|_, nth| match nth {
         0..STALLED => Act::Large(4 * 1024 * 1024),
         _ => Act::Answer,
     });
+    let gateway = setup
+        .with("limits.write_timeout = \"10m\"\nlimits.answer_timeout = \"10m\"")
+        .with("upstream.body_timeout = \"5s\"")
+        .start();
     let mut idle = client_h2::Client::connect(gateway.address());
     let unread: Vec<_> = (0..STALLED)
         .map(|_| {
@@ -41,6 +45,55 @@ fn answers_that_nobody_takes_do_not_hold_up_the_others() {
     let answer = gateway.exchange(&Request::new("GET", ONE));
     assert_eq!((answer.status(), answer.code()), (200, None));
     drop(unread);
+}
+
+#[test]
+fn a_long_answer_to_head_is_whole_without_its_body() {
+    const SIZE: usize = 2 * 1024 * 1024;
+    let (gateway, _upstream) = start(|_, _| Act::Announce(SIZE));
+    let mut client = gateway.connect();
+    client.send(Request::new("HEAD", CUSTOMER).to_bytes());
+    let answer = client.answer_to_head();
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.field("content-length"), Some(&*SIZE.to_string()));
+    drop(client);
+    let lines = gateway.stop();
+    assert_eq!(lines[0]["code"], serde_json::Value::Null);
+}
+
+#[test]
+fn requests_that_lost_their_connection_share_the_next_one() {
+    const REQUESTS: usize = 10;
+    let all_there = Arc::new(Barrier::new(REQUESTS));
+    // The connection vanishes once every request is on it.
+    let (gateway, upstream) = start(move |connection, nth| match (connection, nth) {
+        (0, 0) => Act::Answer,
+        (0, _) => Act::MeetAndVanish(Arc::clone(&all_there)),
+        _ => Act::Answer,
+    });
+    assert_eq!(gateway.exchange(&Request::new("GET", ONE)).status(), 200);
+    let clients: Vec<_> = (0..REQUESTS)
+        .map(|_| {
+            let address = gateway.address();
+            std::thread::spawn(move || Client::connect(address).exchange(&Request::update("{}")))
+        })
+        .collect();
+    for client in clients {
+        assert_eq!(client.join().expect("no panic").status(), 200);
+    }
+    assert_eq!(upstream.connections().len(), 2);
+}
+
+#[test]
+fn an_upstream_that_refuses_everything_is_asked_twice() {
+    let (gateway, upstream) = start(|_, _| Act::Refuse);
+    let answer = gateway.exchange(&Request::update("{}"));
+    assert_eq!(
+        (answer.status(), answer.code()),
+        (502, Some("upstream_unreachable"))
+    );
+    assert_eq!(upstream.connections().len(), 2);
+    assert_eq!(gateway.stop()[0]["sent"], "no");
 }
 
 fn start(behaviour: impl Fn(usize, usize) -> Act + Send + Sync + 'static) -> (Gateway, Fake) {

@@ -1,7 +1,7 @@
 //! The upstream over TLS: who is trusted, and how few connections it takes.
 
 use crate::support::client::{Client, Request};
-use crate::support::fake::{Fake, OK};
+use crate::support::fake::{Connection, Fake, OK};
 use crate::support::fake_h2;
 use crate::support::gateway::{CREDENTIAL, Gateway, Setup};
 use crate::support::tls::{Authority, Identity, LOOPBACK};
@@ -124,8 +124,28 @@ fn an_upstream_without_tls_is_not_reached() {
 }
 
 #[test]
+fn requests_that_wait_for_a_connection_share_its_failure() {
+    // One try that fails by the time limit must not be followed by one for each request.
+    let upstream = Fake::doing(Connection::until_closed);
+    let gateway = Setup::url(&format!("https://{}", upstream.address))
+        .with("upstream.connect_timeout = \"1s\"\nupstream.deadline = \"20s\"")
+        .start();
+    let clients: Vec<_> = (0..12)
+        .map(|_| {
+            let address = gateway.address();
+            std::thread::spawn(move || Client::connect(address).exchange(&Request::update("{}")))
+        })
+        .collect();
+    for client in clients {
+        let answer = client.join().expect("no panic");
+        assert_eq!(answer.code(), Some("upstream_unreachable"));
+    }
+    assert!(upstream.connections().len() <= 3);
+}
+
+#[test]
 fn a_stalled_handshake_ends_with_the_connect_timeout() {
-    let upstream = Fake::doing(super::support::fake::Connection::until_closed);
+    let upstream = Fake::doing(Connection::until_closed);
     let gateway = setup("127.0.0.1", upstream.address, &Authority::new())
         .with("upstream.connect_timeout = \"100ms\"")
         .start();

@@ -31,8 +31,9 @@ pub const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// `limits.write_timeout`, the longest that an answer waits for its reader to take any of it.
 pub const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// `limits.answer_timeout`, for an answer that is too long to be collected: 16 MiB, a whole page of
-/// the largest metafields, in 2 minutes is 1.1 Mbit/s. Until then it keeps one of `upstream.connections`.
+/// `limits.answer_timeout`, for an answer until its reader has it all: 16 MiB, a whole page of the
+/// largest metafields, in 2 minutes is 1.1 Mbit/s. One that streams keeps one of `upstream.connections`
+/// for so long.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// `limits.handshake_timeout`, for TLS from the first byte: four round trips of a bad link.
@@ -81,7 +82,7 @@ pub struct Limits {
     pub body_timeout: Duration,
     /// How long an answer waits for its reader to take any of it.
     pub write_timeout: Duration,
-    /// For a long answer to be passed on.
+    /// For an answer to be taken.
     pub answer_timeout: Duration,
     /// For the TLS handshake.
     pub handshake_timeout: Duration,

@@ -64,11 +64,13 @@ impl Metered {
     }
 
     fn count_written(&self, outcome: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if let Poll::Ready(Ok(count)) = outcome {
-            self.meter
-                .written
-                .set(self.meter.written.get() + count as u64);
-        }
+        let count = match &outcome {
+            Poll::Ready(Ok(count)) => *count as u64,
+            // A part of it may have left before the error.
+            Poll::Ready(Err(_)) if matches!(self.stream, Stream::Tls(_)) => 1,
+            _ => 0,
+        };
+        self.meter.written.set(self.meter.written.get() + count);
         outcome
     }
 }

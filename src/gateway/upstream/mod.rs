@@ -121,7 +121,7 @@ impl Upstream {
         let mut again = false;
         for _ in 0..ATTEMPTS {
             let carrier = if again {
-                self.pool.open().await?
+                self.pool.other().await?
             } else {
                 self.pool.carrier().await?
             };
@@ -146,7 +146,7 @@ impl Upstream {
             self.metrics.upstream_retried();
         }
         Err(Denial::UpstreamUnreachable {
-            cause: "every connection was closed before use".to_owned(),
+            cause: "every connection was closed before use, or refused the request".to_owned(),
         })
     }
 

@@ -130,6 +130,16 @@ impl Pool {
         outcome
     }
 
+    /// A connection to try again on. Over HTTP/1.1 a new one; over HTTP/2, where the one that failed is
+    /// shared no longer, that which another opens meanwhile will do.
+    pub(super) async fn other(&self) -> Result<Carrier, Denial> {
+        if self.speaks_http2.get() == Some(true) {
+            self.carrier().await
+        } else {
+            self.open().await
+        }
+    }
+
     async fn waiting(&self) -> Option<Carrier> {
         if let Some(shared) = self
             .shared

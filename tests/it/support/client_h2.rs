@@ -48,12 +48,17 @@ pub struct Begun {
 impl Client {
     /// Connects without TLS, in the knowledge that the gateway speaks HTTP/2.
     pub fn connect(address: SocketAddr) -> Self {
+        Self::connect_narrow(address, 65_535)
+    }
+
+    /// The same with another window for each stream.
+    pub fn connect_narrow(address: SocketAddr, window: u32) -> Self {
         let runtime = Background::start();
         let stream = runtime
             .handle
             .block_on(TcpStream::connect(address))
             .expect("the gateway listens");
-        Self::over(runtime, stream)
+        Self::over(runtime, stream, window)
     }
 
     /// Connects over TLS; ALPN must agree on HTTP/2.
@@ -66,12 +71,13 @@ impl Client {
         });
         let stream = stream.expect("a handshake");
         assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
-        Self::over(runtime, stream)
+        Self::over(runtime, stream, 65_535)
     }
 
     fn over(
         runtime: Background,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        window: u32,
     ) -> Self {
         let (kinds, frames) = unbounded_channel();
         let tap = Tap {
@@ -80,10 +86,10 @@ impl Client {
             payload: 0,
             kinds,
         };
-        let (sender, connection) = runtime
-            .handle
-            .block_on(h2::client::handshake(tap))
-            .expect("a handshake");
+        let handshake = h2::client::Builder::new()
+            .initial_window_size(window)
+            .handshake(tap);
+        let (sender, connection) = runtime.handle.block_on(handshake).expect("a handshake");
         let connection = runtime.handle.spawn(connection);
         Self {
             runtime,

@@ -24,6 +24,8 @@ pub enum Act {
     Meet(Arc<Barrier>),
     /// Answers it with this many bytes.
     Large(usize),
+    /// Answers it with a head that announces this many bytes, and is all, as for `HEAD`.
+    Announce(usize),
     /// Says that it did not act on it.
     Refuse,
     /// Gives it up in the middle, for a reason of its own.
@@ -34,6 +36,8 @@ pub enum Act {
     AnswerAndLeave,
     /// Closes the connection without a word.
     Vanish,
+    /// The same once as many requests as the barrier wants are there.
+    MeetAndVanish(Arc<Barrier>),
 }
 
 /// Decides by the numbers of the connection and of the request on it, both counted from 0.
@@ -192,6 +196,11 @@ async fn answer(
     }
     let mut answer = Bytes::from_static(b"{\"data\":{\"id\":9},\"meta\":{}}");
     match act {
+        Act::Announce(size) => {
+            let head = Response::builder().header("content-length", size);
+            respond.send_response(head.body(()).expect("a head"), true)?;
+            return Ok(());
+        }
         Act::Large(size) => answer = Bytes::from(vec![b'#'; size]),
         Act::Answer | Act::AnswerAndLeave => {}
         Act::Meet(barrier) => {
@@ -206,6 +215,11 @@ async fn answer(
             return Ok(());
         }
         Act::Hold => return std::future::pending().await,
+        Act::MeetAndVanish(barrier) => {
+            barrier.wait().await;
+            gone.notify_one();
+            return std::future::pending().await;
+        }
         Act::Vanish => {
             gone.notify_one();
             // The stream is not given up before the connection is.
