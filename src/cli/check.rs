@@ -1,12 +1,12 @@
 //! `check`: everything that is wrong with the configuration and what it names. It binds no address
-//! and opens no audit log; whether those are free shows when `serve` starts.
+//! and opens no audit log; whether those are free and can be written shows when `serve` starts.
 
 use super::load::{self, Reported};
 use std::io::{self, Write};
 use std::path::Path;
 
 pub(super) fn check(path: &Path, without_secrets: bool) -> io::Result<u8> {
-    let file = match load::file(path)? {
+    let file = match load::file(path, !without_secrets)? {
         Ok(file) => file,
         Err(Reported(code)) => return Ok(code),
     };

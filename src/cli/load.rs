@@ -12,8 +12,9 @@ const LARGEST: u64 = 16 * 1024 * 1024;
 /// Why nothing was loaded: the report has been printed, this is the exit code.
 pub(super) struct Reported(pub(super) u8);
 
-/// Reads the file alone.
-pub(super) fn file(path: &Path) -> io::Result<Result<File, Reported>> {
+/// Reads the file alone. If it has problems, those of what it names are reported with them, unless that
+/// is not to be touched.
+pub(super) fn file(path: &Path, with_secrets: bool) -> io::Result<Result<File, Reported>> {
     let text = match read_text(path) {
         Ok(text) => text,
         Err(error) => {
@@ -26,12 +27,23 @@ pub(super) fn file(path: &Path) -> io::Result<Result<File, Reported>> {
         }
     };
     let base = path.parent().unwrap_or(Path::new(""));
-    or_report(path, file::read(&text, base))
+    let (outcome, named) = file::read_with_names(&text, base);
+    let outcome = outcome.map_err(|problems| {
+        match with_secrets
+            .then(|| materials::read(&named).err())
+            .flatten()
+        {
+            Some(others) => problems.and(others),
+            None => problems,
+        }
+    });
+    or_report(path, outcome)
 }
 
 /// Reads what the file names, and compiles all of it.
 pub(super) fn snapshot(path: &Path, file: &File) -> io::Result<Result<Arc<Snapshot>, Reported>> {
-    let snapshot = materials::read(file).and_then(|materials| Snapshot::compile(file, materials));
+    let snapshot =
+        materials::read(&file.named()).and_then(|materials| Snapshot::compile(file, materials));
     or_report(path, snapshot.map(Arc::new))
 }
 

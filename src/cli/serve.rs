@@ -12,7 +12,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 const LOOK: Duration = Duration::from_secs(1);
 
 pub(super) fn serve(path: &Path) -> io::Result<u8> {
-    let file = match load::file(path)? {
+    let file = match load::file(path, true)? {
         Ok(file) => file,
         Err(Reported(code)) => return Ok(code),
     };

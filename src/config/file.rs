@@ -16,7 +16,7 @@ pub mod upstream;
 mod tests;
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use self::address::Address;
@@ -27,8 +27,9 @@ pub use self::listen::{Admin, Listen, Tls};
 pub use self::origin::{Origin, Scheme};
 pub use self::store::{CredentialSource, Store};
 pub use self::upstream::Upstream;
-use super::problem::Problems;
+use super::problem::{Located, Problems};
 use super::reader::{self, Fault, TableReader, value};
+use crate::observe::Output;
 use crate::policy::UnknownFields;
 use crate::policy::vocabulary::StoreHash;
 
@@ -74,12 +75,53 @@ pub struct Policy {
     pub unknown_fields: UnknownFields,
 }
 
-/// Reads a configuration from its text. Relative paths are joined to `base`, the file's directory.
-pub fn read(text: &str, base: &Path) -> Result<File, Problems> {
-    reader::document(text, |root| file(root, base))
+/// What a configuration names and does not hold, as far as it could be read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Named {
+    /// The credentials of the stores, each with the store's index.
+    pub credentials: Vec<(usize, Located<CredentialSource>)>,
+    /// `listen.tls`
+    pub tls: Option<Tls>,
+    /// `upstream.ca`
+    pub upstream_ca: Option<Located<PathBuf>>,
+    /// `audit.output`
+    pub audit: Option<Located<Output>>,
 }
 
-fn file(root: &mut TableReader<'_, '_>, base: &Path) -> Option<File> {
+impl File {
+    /// What the file names.
+    pub fn named(&self) -> Named {
+        Named {
+            credentials: credentials(self.stores.iter().map(Some)),
+            tls: self.listen.tls.clone(),
+            upstream_ca: self.upstream.ca.clone(),
+            audit: Some(self.audit.output.clone()),
+        }
+    }
+}
+
+fn credentials<'s>(
+    stores: impl Iterator<Item = Option<&'s Store>>,
+) -> Vec<(usize, Located<CredentialSource>)> {
+    let sources = stores.enumerate();
+    sources
+        .filter_map(|(index, store)| Some((index, store?.credential.clone())))
+        .collect()
+}
+
+/// Reads a configuration from its text. Relative paths are joined to `base`, the file's directory.
+pub fn read(text: &str, base: &Path) -> Result<File, Problems> {
+    read_with_names(text, base).0
+}
+
+/// As [`read`], with what is named, so that this can be looked at although there are problems.
+pub fn read_with_names(text: &str, base: &Path) -> (Result<File, Problems>, Named) {
+    let mut named = Named::default();
+    let file = reader::document(text, |root| file(root, base, &mut named));
+    (file, named)
+}
+
+fn file(root: &mut TableReader<'_, '_>, base: &Path, named: &mut Named) -> Option<File> {
     root.misnomer("tls", "it belongs into `[listen]`");
     let workers = root.optional("workers", value::integer(1..=64));
     let drain_timeout = root
@@ -100,6 +142,12 @@ fn file(root: &mut TableReader<'_, '_>, base: &Path) -> Option<File> {
     let stores = store::stores(root, base);
     let hashes = known_hashes(stores.as_deref()).filter(|_| !root.is_partial());
     let callers = caller::callers(root, hashes.as_ref());
+    *named = Named {
+        credentials: credentials(stores.iter().flatten().map(Option::as_ref)),
+        tls: listen.as_ref().and_then(|listen| listen.tls.clone()),
+        upstream_ca: upstream.as_ref().and_then(|upstream| upstream.ca.clone()),
+        audit: audit.as_ref().map(|audit| audit.output.clone()),
+    };
     Some(File {
         workers: workers.map(|workers| workers.value),
         drain_timeout,

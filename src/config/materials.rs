@@ -12,8 +12,9 @@ use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use zeroize::Zeroizing;
 
-use super::file::{CredentialSource, File, Store, Tls};
+use super::file::{CredentialSource, Named, Tls};
 use super::problem::{Located, Place, Problem, Problems, shown};
+use crate::observe::Output;
 use crate::secret::{Secret, SecretError};
 
 /// The most bytes of a credential's file: eight times the longest credential, so that a wrong file is
@@ -51,27 +52,33 @@ pub struct ServerTls {
     pub client_ca: Option<Vec<CertificateDer<'static>>>,
 }
 
-/// Reads everything the configuration names. Blocks on files.
-pub fn read(file: &File) -> Result<Materials, Problems> {
-    read_with(file, &|name| std::env::var_os(name))
+/// Reads everything that a configuration names. Blocks on files.
+pub fn read(named: &Named) -> Result<Materials, Problems> {
+    read_with(named, &|name| std::env::var_os(name))
 }
 
 type Variables<'v> = &'v dyn Fn(&str) -> Option<OsString>;
 
-fn read_with(file: &File, variables: Variables<'_>) -> Result<Materials, Problems> {
+fn read_with(named: &Named, variables: Variables<'_>) -> Result<Materials, Problems> {
     let mut problems = Vec::new();
     let mut keep = |problem| problems.push(problem);
-    let credentials: Vec<_> = (file.stores.iter().enumerate())
-        .filter_map(|(index, store)| credential(index, store, variables).map_err(&mut keep).ok())
+    let credentials: Vec<_> = (named.credentials.iter())
+        .filter_map(|(index, source)| {
+            credential(*index, source, variables)
+                .map_err(&mut keep)
+                .ok()
+        })
         .collect();
-    let server_tls = file
-        .listen
+    let server_tls = named
         .tls
         .as_ref()
         .and_then(|tls| server_tls(tls, &mut keep));
-    let upstream_ca = file.upstream.ca.as_ref();
+    let upstream_ca = named.upstream_ca.as_ref();
     let upstream_ca =
         upstream_ca.and_then(|ca| certificates(ca, "upstream.ca").map_err(&mut keep).ok());
+    if let Some(problem) = named.audit.as_ref().and_then(homeless) {
+        keep(problem);
+    }
     match Problems::found(problems) {
         Some(problems) => Err(problems),
         None => Ok(Materials {
@@ -82,11 +89,30 @@ fn read_with(file: &File, variables: Variables<'_>) -> Result<Materials, Problem
     }
 }
 
-fn credential(index: usize, store: &Store, variables: Variables<'_>) -> Result<Secret, Problem> {
+/// An audit log in a folder that does not exist. Whether it can be written shows when it is opened.
+fn homeless(output: &Located<Output>) -> Option<Problem> {
+    let Output::File(path) = &output.value else {
+        return None;
+    };
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())?;
+    (!folder.is_dir()).then(|| {
+        let message = format!("there is no folder {}", shown(&folder.to_string_lossy()));
+        Problem::new(output.place, "audit.output", message)
+            .with_hint("make it first, and let the user that the gateway runs as write there")
+    })
+}
+
+fn credential(
+    index: usize,
+    source: &Located<CredentialSource>,
+    variables: Variables<'_>,
+) -> Result<Secret, Problem> {
     let Located {
         value: source,
         place,
-    } = &store.credential;
+    } = source;
     let key = format!("store[{index}].credential.{}", source.key());
     let unusable = |what: &str, error: SecretError| {
         Problem::new(

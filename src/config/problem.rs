@@ -93,6 +93,14 @@ impl Problems {
         (!problems.is_empty()).then_some(Self(problems))
     }
 
+    /// These and others together.
+    #[must_use]
+    pub fn and(mut self, others: Self) -> Self {
+        self.0.extend(others.0);
+        self.0.sort_by_key(Problem::place);
+        self
+    }
+
     /// The problems in the order of the file.
     pub fn iter(&self) -> std::slice::Iter<'_, Problem> {
         self.0.iter()

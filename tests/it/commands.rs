@@ -164,6 +164,31 @@ fn what_cannot_be_read_is_named() {
 }
 
 #[test]
+fn what_a_broken_file_names_is_looked_at_too() {
+    let text = good().replace("workers = 1", "workers = 0")
+        + "[[store]]\nhash = \"third3\"\ncredential = { file = \"no-such-file\" }\n";
+    let ended = check(&text, Some("x"), &[]);
+    assert_eq!(ended.code, Some(2));
+    assert!(ended.stderr.contains("workers: "), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("there is no such file"),
+        "{}",
+        ended.stderr
+    );
+    assert!(ended.stderr.ends_with("2 problems\n"), "{}", ended.stderr);
+    let ended = check(&text, Some("x"), &["--without-secrets"]);
+    assert!(ended.stderr.ends_with("1 problem\n"), "{}", ended.stderr);
+    let text = good().replace("./audit.jsonl", "./no-such-folder/audit.jsonl");
+    let ended = check(&text, Some("x"), &[]);
+    assert_eq!(ended.code, Some(2));
+    assert!(
+        ended.stderr.contains("audit.output: there is no folder"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
 fn what_would_be_unsafe_is_refused() {
     let caller = |name: &str, token: &str| {
         format!(

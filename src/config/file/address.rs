@@ -27,7 +27,15 @@ impl Address {
     /// Whether two doors cannot both listen here.
     pub(super) fn collides_with(&self, other: &Self) -> bool {
         match self {
-            Self::Tcp(address) => self == other && address.port() != 0,
+            Self::Tcp(address) => {
+                let Self::Tcp(other) = other else {
+                    return false;
+                };
+                let everywhere = address.ip().is_unspecified() || other.ip().is_unspecified();
+                address.port() != 0
+                    && address.port() == other.port()
+                    && (everywhere || address.ip() == other.ip())
+            }
             Self::Unix(_) => self == other,
         }
     }

@@ -87,7 +87,9 @@ fn the_minimal_file_is_read() {
 }
 
 fn walk(text: &str) -> (Option<File>, reader::Findings<'_>) {
-    reader::walk(text, |root| file(root, Path::new(BASE)))
+    reader::walk(text, |root| {
+        file(root, Path::new(BASE), &mut Named::default())
+    })
 }
 
 /// Every key of a document, arrays of tables as `caller[].name`.

@@ -26,7 +26,7 @@ impl Directory {
 
     fn read(&self, text: &str) -> Result<Materials, Problems> {
         let file = file::read(text, &self.0).unwrap();
-        read_with(&file, &|name| match name {
+        read_with(&file.named(), &|name| match name {
             "SET" => Some("variable-token".into()),
             "EMPTY" => Some(" ".into()),
             _ => None,

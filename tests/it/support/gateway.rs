@@ -189,7 +189,7 @@ impl Setup {
         let text = self.text();
         let file = file::read(&text, self.folder.path())
             .unwrap_or_else(|problems| panic!("{}\n{text}", problems.report("test")));
-        let snapshot = materials::read(&file)
+        let snapshot = materials::read(&file.named())
             .and_then(|materials| Snapshot::compile(&file, materials))
             .unwrap_or_else(|problems| panic!("{}\n{text}", problems.report("test")));
         let server = Server::start(&file, &Arc::new(snapshot)).expect("the gateway starts");
