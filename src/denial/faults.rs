@@ -32,6 +32,12 @@ pub struct Fault {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Faults(Vec<Fault>);
 
+impl From<Fault> for Faults {
+    fn from(fault: Fault) -> Self {
+        Self(vec![fault])
+    }
+}
+
 impl Faults {
     /// The faults found, or `None` where there are none.
     pub fn found(list: Vec<Fault>) -> Option<Self> {

@@ -78,8 +78,8 @@ pub(super) fn is_or_imitates(key: &str) -> bool {
         .any(|field| folded(key).eq(folded(field.as_str())))
 }
 
-/// Folds by way of the upper case, since some lower-case letters (`ſ`, `ı`) only meet their ASCII
-/// relative there. What a lenient reader may skip is skipped: characters that are not seen, and the
+/// Folds by way of both cases, since some letters (`ſ`, `ı`, `ẞ`) only meet their ASCII relatives on
+/// the way. What a lenient reader may skip is skipped: characters that are not seen, and the
 /// dot that `İ` leaves. Full-width forms are read as their ASCII relatives.
 fn folded(text: &str) -> impl Iterator<Item = char> {
     text.chars()
@@ -87,6 +87,7 @@ fn folded(text: &str) -> impl Iterator<Item = char> {
             '\u{ff01}'..='\u{ff5e}' => char::from_u32(letter as u32 - 0xfee0).unwrap_or(letter),
             other => other,
         })
+        .flat_map(char::to_lowercase)
         .flat_map(char::to_uppercase)
         .flat_map(char::to_lowercase)
         .filter(|letter| !is_skipped(*letter))
@@ -220,6 +221,7 @@ mod tests {
             "permissionset",
             "_permission__set_",
             "permiſſion_set",
+            "permi\u{1e9e}ion_set",
             "ID",
             "Id",
             "i_d",

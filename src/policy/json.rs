@@ -3,7 +3,7 @@
 //! unescaping), no lone surrogate, at most [`MAX_DEPTH`] levels. `serde_json` reads the tokens; no tree
 //! is built, and texts without escapes are borrowed from the body.
 
-use crate::denial::{Denial, shortened};
+use crate::denial::{Code, Denial, Fault, Place, shortened};
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -38,6 +38,9 @@ pub(super) struct Walk {
     pub(super) imitates: Option<fn(&str) -> bool>,
     /// The first key found by `imitates`.
     pub(super) imitation: Option<String>,
+    /// Whose value is being read, and what it is when that is a number beyond all that can be read: such
+    /// a number is well-formed, and no rule accepts it.
+    pub(super) reading: Option<(Place, Code)>,
 }
 
 impl Walk {
@@ -89,7 +92,28 @@ pub(super) fn read<'de, T>(
     let mut source = serde_json::Deserializer::from_str(text);
     reader(&mut walk, &mut source)
         .and_then(|value| source.end().map(|()| value))
-        .map_err(|error| walk.stop.take().unwrap_or_else(|| syntax(&error)))
+        .map_err(|error| match walk.stop.take() {
+            Some(denial) => denial,
+            None if is_out_of_range(&error) => out_of_range(walk.reading.take()),
+            None => syntax(&error),
+        })
+}
+
+/// `serde_json` has no other sign of it than its message; a test holds that it still says so.
+fn is_out_of_range(error: &serde_json::Error) -> bool {
+    error.to_string().starts_with("number out of range")
+}
+
+fn out_of_range(reading: Option<(Place, Code)>) -> Denial {
+    let (place, code) = reading.unwrap_or((Place::Body, Code::InvalidField));
+    Denial::Fields(
+        Fault {
+            place,
+            code,
+            reason: "holds a number that is out of range".into(),
+        }
+        .into(),
+    )
 }
 
 /// `serde_json`'s syntax messages name the place and never quote the input.
@@ -308,11 +332,14 @@ mod tests {
             "{\"a\" 1}",
             "\"\\ud800\\ud800\"",
             "{\"\\ud800\":1}",
-            "1e999",
             "\0",
             "{}\0",
         ] {
             assert_eq!(outcome(body.as_bytes()), Err("malformed_json"), "{body:?}");
+        }
+        // Well-formed, and beyond all that can be read.
+        for body in ["1e999", "-1e999", &"9".repeat(400), "{\"a\":[1e400]}"] {
+            assert_eq!(outcome(body.as_bytes()), Err("invalid_field"), "{body:?}");
         }
         for body in [
             &b"\"\xff\""[..],

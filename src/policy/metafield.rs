@@ -292,6 +292,17 @@ impl Metafield<'_, '_> {
         self.judge.operation.verb == Verb::DeleteBatch
     }
 
+    /// Notes whose value is read next.
+    fn note(&mut self, field: Option<Field>, code: Code) {
+        let name = field.map(|field| Cow::Borrowed(field.as_str()));
+        let place = match (self.index, name) {
+            (Some(index), name) => Place::Item(index, name),
+            (None, Some(name)) => Place::Field(name),
+            (None, None) => Place::Body,
+        };
+        self.walk.reading = Some((place, code));
+    }
+
     /// Reads the value of a field that metafields do not have, and says what is wrong with it.
     fn unknown_member<'de, A: MapAccess<'de>>(
         &mut self,
@@ -300,6 +311,7 @@ impl Metafield<'_, '_> {
         members: &mut A,
     ) -> Result<(), A::Error> {
         let name = shortened(&key);
+        self.note(None, Code::UnknownField);
         let refused =
             self.judge.rules.unknown_fields == UnknownFields::Refuse || field::imitates(&key);
         unknown.insert(key, self.walk)?;
@@ -338,7 +350,8 @@ impl Metafield<'_, '_> {
 impl<'de> DeserializeSeed<'de> for Metafield<'_, '_> {
     type Value = ();
 
-    fn deserialize<D: Deserializer<'de>>(self, source: D) -> Result<(), D::Error> {
+    fn deserialize<D: Deserializer<'de>>(mut self, source: D) -> Result<(), D::Error> {
+        self.note(None, Code::InvalidField);
         source.deserialize_any(self)
     }
 }
@@ -420,6 +433,11 @@ impl<'de> Visitor<'de> for Metafield<'_, '_> {
                 return Err(self.walk.duplicate(&key));
             }
             seen |= field.bit();
+            let code = match field {
+                Field::PermissionSet => Code::InvalidPermissionSet,
+                _ => Code::InvalidField,
+            };
+            self.note(Some(field), code);
             let token = members.next_value_seed(Any {
                 walk: &mut *self.walk,
                 depth: depth + 1,

@@ -19,6 +19,11 @@ const UPDATES: &str = r#"
     422 invalid_permission_set {"permission_set":null}
     422 invalid_permission_set {"permission_set":true}
     422 invalid_permission_set {"permission_set":1}
+    422 invalid_permission_set {"permission_set":1e400}
+    422 invalid_field          {"permission_set":"read","value":1e400}
+    422 invalid_field          {"id":1e999}
+    422 unknown_field          {"unknown":1e400}
+    422 unknown_field          {"unknown":[{"a":-1e400}]}
     422 invalid_permission_set {"permission_set":["read"]}
     422 invalid_permission_set {"permission_set":{"read":1}}
     422 invalid_permission_set {"permission\u005fset":"admin"}
