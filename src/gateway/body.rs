@@ -6,12 +6,17 @@ use super::head::Announced;
 use crate::denial::Denial;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
-use hyper::body::{Body, Incoming};
+use hyper::body::{Body as _, Incoming};
 use std::time::Duration;
 
 /// How much of a declared length is taken from the budget before any of it has come: the rest is taken
 /// as it comes, so that nobody can take all of it by declaring alone.
 const AHEAD: usize = 128 * 1024;
+
+/// How much of a refused request's body is still read, and for how long, so that its connection can be
+/// used again: what a client that sends head and body apart has on its way.
+const SETTLED: u64 = 64 * 1024;
+const SETTLE_PATIENCE: Duration = Duration::from_millis(100);
 
 impl From<Spent> for Denial {
     fn from(_: Spent) -> Self {
@@ -21,81 +26,121 @@ impl From<Spent> for Denial {
     }
 }
 
-/// Reads the whole body, at most `limit` bytes within `patience`.
-pub(super) async fn read(
-    body: Incoming,
-    limit: usize,
-    patience: Duration,
-    hold: &mut Hold,
-) -> Result<Bytes, Denial> {
-    let declared = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-    if declared > limit {
-        return Err(Denial::BodyTooLarge { limit });
-    }
-    hold.cover(declared.min(AHEAD))?;
-    tokio::time::timeout(patience, collect(body, declared, limit, hold))
-        .await
-        .unwrap_or(Err(Denial::BodyTimeout))
+/// A request's body, and whether its end was seen.
+#[derive(Debug)]
+pub(super) struct RequestBody {
+    incoming: Incoming,
+    ended: bool,
 }
 
-/// Waits for the end of a body that should be empty, where the head does not say so, for at most
-/// `patience`.
-pub(super) async fn expect_none(
-    announced: Announced,
-    mut body: Incoming,
-    patience: Duration,
-) -> Result<Bytes, Denial> {
-    if announced == Announced::None {
-        return Ok(Bytes::new());
+impl RequestBody {
+    pub(super) fn new(incoming: Incoming) -> Self {
+        let ended = incoming.is_end_stream();
+        Self { incoming, ended }
     }
-    let first = tokio::time::timeout(patience, next_piece(&mut body)).await;
-    match first.unwrap_or(Err(Denial::BodyTimeout))? {
-        None => Ok(Bytes::new()),
-        Some(_) => Err(Denial::MalformedRequest {
-            reason: "this operation takes no body",
-        }),
-    }
-}
 
-async fn collect(
-    mut body: Incoming,
-    declared: usize,
-    limit: usize,
-    hold: &mut Hold,
-) -> Result<Bytes, Denial> {
-    let Some(first) = next_piece(&mut body).await? else {
-        return Ok(Bytes::new());
-    };
-    // A body that came in one piece is passed on without a copy.
-    if first.len() <= limit && body.is_end_stream() {
-        hold.cover(first.len())?;
-        return Ok(first);
+    /// Whether all of it has come.
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended || self.incoming.is_end_stream()
     }
-    let mut whole = BytesMut::with_capacity(declared.min(AHEAD).max(first.len()));
-    let mut piece = Some(first);
-    while let Some(bytes) = piece {
-        let length = whole.len() + bytes.len();
-        if length > limit {
+
+    /// Its length where the head tells, in bytes.
+    pub(super) fn length(&self) -> Option<u64> {
+        self.incoming.size_hint().exact()
+    }
+
+    /// Reads the whole body, at most `limit` bytes within `patience`.
+    pub(super) async fn read(
+        &mut self,
+        limit: usize,
+        patience: Duration,
+        hold: &mut Hold,
+    ) -> Result<Bytes, Denial> {
+        let declared = usize::try_from(self.incoming.size_hint().lower()).unwrap_or(usize::MAX);
+        if declared > limit {
             return Err(Denial::BodyTooLarge { limit });
         }
-        hold.cover(length)?;
-        whole.extend_from_slice(&bytes);
-        piece = next_piece(&mut body).await?;
+        let ahead = declared.min(AHEAD);
+        hold.cover(ahead)?;
+        tokio::time::timeout(patience, self.collect(ahead, limit, hold))
+            .await
+            .unwrap_or(Err(Denial::BodyTimeout))
     }
-    Ok(whole.freeze())
-}
 
-/// The next piece of data that is not empty; trailers are dropped.
-async fn next_piece(body: &mut Incoming) -> Result<Option<Bytes>, Denial> {
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| Denial::MalformedRequest {
-            reason: "the body ended early or is not framed correctly",
-        })?;
-        if let Ok(data) = frame.into_data()
-            && !data.is_empty()
-        {
-            return Ok(Some(data));
+    async fn collect(
+        &mut self,
+        ahead: usize,
+        limit: usize,
+        hold: &mut Hold,
+    ) -> Result<Bytes, Denial> {
+        let Some(first) = self.next_piece().await? else {
+            return Ok(Bytes::new());
+        };
+        // A body that came in one piece is passed on without a copy.
+        if first.len() <= limit && self.has_ended() {
+            hold.cover(first.len())?;
+            return Ok(first);
+        }
+        let mut whole = BytesMut::with_capacity(ahead.max(first.len()));
+        let mut piece = Some(first);
+        while let Some(bytes) = piece {
+            let length = whole.len() + bytes.len();
+            if length > limit {
+                return Err(Denial::BodyTooLarge { limit });
+            }
+            hold.cover(length)?;
+            whole.extend_from_slice(&bytes);
+            piece = self.next_piece().await?;
+        }
+        Ok(whole.freeze())
+    }
+
+    /// Waits for the end of a body that should be empty, where the head does not say so, for at most
+    /// `patience`.
+    pub(super) async fn expect_none(
+        &mut self,
+        announced: Announced,
+        patience: Duration,
+    ) -> Result<Bytes, Denial> {
+        if announced == Announced::None {
+            return Ok(Bytes::new());
+        }
+        let first = tokio::time::timeout(patience, self.next_piece()).await;
+        match first.unwrap_or(Err(Denial::BodyTimeout))? {
+            None => Ok(Bytes::new()),
+            Some(_) => Err(Denial::MalformedRequest {
+                reason: "this operation takes no body",
+            }),
         }
     }
-    Ok(None)
+
+    /// Reads the rest of a refused body where that is quickly done; tells whether it has ended.
+    pub(super) async fn settle(&mut self) -> bool {
+        if self.has_ended() {
+            return true;
+        }
+        if self.length().is_none_or(|left| left > SETTLED) {
+            return false;
+        }
+        let rest = async { while let Ok(Some(_)) = self.next_piece().await {} };
+        // Over time or not: what counts is whether the end has come.
+        drop(tokio::time::timeout(SETTLE_PATIENCE, rest).await);
+        self.has_ended()
+    }
+
+    /// The next piece of data that is not empty; trailers are dropped.
+    async fn next_piece(&mut self) -> Result<Option<Bytes>, Denial> {
+        while let Some(frame) = self.incoming.frame().await {
+            let frame = frame.map_err(|_| Denial::MalformedRequest {
+                reason: "the body ended early or is not framed correctly",
+            })?;
+            if let Ok(data) = frame.into_data()
+                && !data.is_empty()
+            {
+                return Ok(Some(data));
+            }
+        }
+        self.ended = true;
+        Ok(None)
+    }
 }

@@ -1,14 +1,15 @@
 //! Questions about a request's head: is its framing to be trusted, and does it declare a body that
 //! the gateway can judge. Free functions over the parts that hyper parsed; nothing is changed.
 
+use super::body::RequestBody;
 use crate::config::Limits;
 use crate::denial::Denial;
 use crate::policy::vocabulary::Verb;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HOST, UPGRADE, VIA};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HOST, TRANSFER_ENCODING, UPGRADE, VIA};
 use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderMap, Method, Version};
-use hyper::body::{Body, Incoming};
+use std::net::Ipv6Addr;
 
 /// The name by which a gateway of this kind knows itself in `Via`.
 pub(super) const PSEUDONYM: &str = "metafield-gateway";
@@ -36,11 +37,11 @@ impl Announced {
 }
 
 /// What the head says of the body.
-pub(super) fn announced(head: &Parts, body: &Incoming) -> Announced {
+pub(super) fn announced(head: &Parts, body: &RequestBody) -> Announced {
     let bodiless = matches!(head.method, Method::GET | Method::HEAD | Method::DELETE);
-    if body.is_end_stream() || body.size_hint().exact() == Some(0) {
+    if body.has_ended() || body.length() == Some(0) {
         Announced::None
-    } else if bodiless && head.version == Version::HTTP_2 && body.size_hint().exact().is_none() {
+    } else if bodiless && head.version == Version::HTTP_2 && body.length().is_none() {
         Announced::Unknown
     } else {
         Announced::Some
@@ -70,6 +71,11 @@ pub(super) fn check_framing(head: &Parts, has_body: bool, limits: &Limits) -> Re
             "the gateway does not change protocols: send no `Upgrade`",
         ));
     }
+    if !is_plainly_chunked(&head.headers) {
+        return Err(malformed(
+            "`Transfer-Encoding` may only be `chunked`, and once",
+        ));
+    }
     if has_body && head.version == Version::HTTP_10 {
         return Err(malformed("a body needs HTTP/1.1 or later"));
     }
@@ -88,6 +94,16 @@ pub(super) fn check_framing(head: &Parts, has_body: bool, limits: &Limits) -> Re
     Ok(())
 }
 
+/// Whether no transfer coding but chunked, once, stands between the bytes and what they mean.
+pub(super) fn is_plainly_chunked(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => true,
+        (Some(coding), None) => coding.as_bytes().eq_ignore_ascii_case(b"chunked"),
+        (Some(_), Some(_)) => false,
+    }
+}
+
 /// Exactly one authority, said once or twice alike (RFC 9112 section 3.2, RFC 9113 section 8.3.1).
 fn check_authority(head: &Parts) -> Result<(), Denial> {
     let mut hosts = head.headers.get_all(HOST).iter();
@@ -96,7 +112,7 @@ fn check_authority(head: &Parts) -> Result<(), Denial> {
         (Some(host), None) => Some(
             Authority::try_from(host.as_bytes())
                 .ok()
-                .filter(|authority| !authority.as_str().contains('@'))
+                .filter(is_host_and_port)
                 .ok_or(malformed("`Host` is not a host and port"))?,
         ),
         (None, None) => None,
@@ -107,11 +123,26 @@ fn check_authority(head: &Parts) -> Result<(), Denial> {
         )),
         (None, Some(_)) if head.version < Version::HTTP_2 => Err(malformed("`Host` is missing")),
         (None, None) if head.version != Version::HTTP_10 => Err(malformed("`Host` is missing")),
-        (_, Some(target)) if target.as_str().contains('@') => {
-            Err(malformed("the target holds user information"))
+        (_, Some(target)) if !is_host_and_port(target) => {
+            Err(malformed("the target's authority is not a host and port"))
         }
         _ => check_scheme(head),
     }
+}
+
+/// RFC 3986 section 3.2 without user information, which `Authority` checks in part: a port is digits,
+/// and brackets hold an IPv6 address.
+fn is_host_and_port(authority: &Authority) -> bool {
+    let text = authority.as_str();
+    let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, port)) if address.parse::<Ipv6Addr>().is_ok() => ("v6", port),
+        Some(_) => return false,
+        None => text.split_at(text.find(':').unwrap_or(text.len())),
+    };
+    let digits = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    !host.is_empty()
+        && !host.contains('@')
+        && (port.is_empty() || port.strip_prefix(':').is_some_and(digits))
 }
 
 fn check_scheme(head: &Parts) -> Result<(), Denial> {

@@ -3,6 +3,7 @@
 //! its head is sent, so that a broken answer is an error and not half a page; what is longer streams.
 
 use super::budget::Hold;
+use super::head::is_plainly_chunked;
 use super::outbound::X_CORRELATION_ID;
 use super::upstream::{Http1, Reply, poll_driven};
 use crate::denial::Denial;
@@ -102,7 +103,7 @@ pub(super) async fn receive(
 ) -> Result<Inbound, Denial> {
     let (mut head, incoming) = reply.response.into_parts();
     check_status(head.status)?;
-    check_length(&head.headers)?;
+    check_framing(&head.headers)?;
     if occurs(credential, &head.headers) {
         return Err(Denial::CredentialEchoed);
     }
@@ -161,7 +162,7 @@ fn check_status(status: StatusCode) -> Result<(), Denial> {
         Err(Denial::UpstreamRedirect {
             status: status.as_u16(),
         })
-    } else if status.is_informational() {
+    } else if status.is_informational() || status.as_u16() > 599 {
         Err(Denial::UpstreamProtocolError {
             cause: format!("status {}", status.as_u16()),
         })
@@ -172,7 +173,12 @@ fn check_status(status: StatusCode) -> Result<(), Denial> {
 
 /// hyper reads such an answer by its chunks (RFC 9112 section 6.3), but the length that it leaves
 /// standing would frame another body for the client.
-fn check_length(headers: &HeaderMap) -> Result<(), Denial> {
+fn check_framing(headers: &HeaderMap) -> Result<(), Denial> {
+    if !is_plainly_chunked(headers) {
+        return Err(Denial::UpstreamProtocolError {
+            cause: "the answer has another transfer coding than chunked".to_owned(),
+        });
+    }
     if headers.contains_key(TRANSFER_ENCODING) && headers.contains_key(CONTENT_LENGTH) {
         return Err(Denial::UpstreamProtocolError {
             cause: "the answer has both `Transfer-Encoding` and `Content-Length`".to_owned(),

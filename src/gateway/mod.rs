@@ -25,10 +25,11 @@ use crate::identity::presented_token;
 use crate::observe::{Audit, Peer, WorkerMetrics};
 use crate::policy::{Credential, Route, permit};
 use answer::Surroundings;
+use body::RequestBody;
 use budget::Budget;
 use entry::{Common, Entry};
 use head::Announced;
-use http::header::CONNECTION;
+use http::header::{CONNECTION, EXPECT};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, Version};
 use hyper::body::Incoming;
@@ -114,18 +115,22 @@ impl Gateway {
         mut entry: Entry,
     ) -> Response<Answer> {
         let id = entry.correlation_id();
-        let mut response = match self.serve(&head, body, &mut entry).await {
+        let mut body = RequestBody::new(body);
+        let mut is_fit = true;
+        let mut response = match self.serve(&head, &mut body, &mut entry).await {
             Ok((inbound, around)) => answer::pass_on(inbound, entry, around),
             Err(denial) => {
                 entry.report(&denial);
-                answer::refusal(&entry.refuse(denial))
+                let denial = entry.refuse(denial);
+                is_fit = is_fit_for_another(&head, &mut body, &denial).await;
+                answer::refusal(&denial)
             }
         };
         if head.method == Method::HEAD {
             answer::strip_body(&mut response);
         }
         inbound::correlate(response.headers_mut(), id);
-        if self.draining.get() && head.version < Version::HTTP_2 {
+        if (self.draining.get() || !is_fit) && head.version < Version::HTTP_2 {
             response
                 .headers_mut()
                 .insert(CONNECTION, HeaderValue::from_static("close"));
@@ -136,11 +141,11 @@ impl Gateway {
     async fn serve(
         &self,
         head: &Parts,
-        body: Incoming,
+        body: &mut RequestBody,
         entry: &mut Entry,
     ) -> Result<(Inbound, Surroundings), Denial> {
         let snapshot = &*self.snapshot;
-        let announced = head::announced(head, &body);
+        let announced = head::announced(head, body);
         head::check_framing(head, announced == Announced::Some, &snapshot.limits)?;
 
         let route = Route::parse(head.uri.path()).ok_or(Denial::UnknownRoute)?;
@@ -166,9 +171,10 @@ impl Gateway {
         let mut hold = self.bodies.hold();
         let patience = snapshot.limits.body_timeout;
         let bytes = if has_body {
-            body::read(body, snapshot.limits.body_of(verb), patience, &mut hold).await?
+            body.read(snapshot.limits.body_of(verb), patience, &mut hold)
+                .await?
         } else {
-            body::expect_none(announced, body, patience).await?
+            body.expect_none(announced, patience).await?
         };
         let deadline = self.upstream.deadline(now());
 
@@ -202,6 +208,18 @@ impl Gateway {
             pool: Rc::clone(self.upstream.pool()),
         }
     }
+}
+
+/// Whether a refused request leaves its HTTP/1 connection fit for another; if not, the client must be
+/// told so, since hyper closes where a body was left. A client that waits for 100 (Continue) is not
+/// told to go on.
+async fn is_fit_for_another(head: &Parts, body: &mut RequestBody, denial: &Denial) -> bool {
+    if body.has_ended() || head.version >= Version::HTTP_2 {
+        return true;
+    }
+    !matches!(denial, Denial::BodyTimeout)
+        && !head.headers.contains_key(EXPECT)
+        && body.settle().await
 }
 
 #[expect(

@@ -35,28 +35,40 @@ pub(super) struct Preferences {
 impl Preferences {
     pub(super) fn of(headers: &HeaderMap) -> Self {
         Self {
-            accept: taken_over(headers, &ACCEPT),
-            accept_encoding: taken_over(headers, &ACCEPT_ENCODING),
+            accept: list(headers, &ACCEPT),
+            accept_encoding: list(headers, &ACCEPT_ENCODING),
             user_agent: taken_over(headers, &USER_AGENT),
         }
     }
+}
+
+/// A list that may stand in several lines (RFC 9110 section 5.3), as one.
+fn list(headers: &HeaderMap, name: &HeaderName) -> Option<HeaderValue> {
+    let mut lines = headers.get_all(name).iter();
+    let first = lines.next()?;
+    let mut whole = first.as_bytes().to_vec();
+    for line in lines {
+        whole.extend_from_slice(b", ");
+        whole.extend_from_slice(line.as_bytes());
+    }
+    if whole.len() == first.len() {
+        return taken_over(headers, name);
+    }
+    HeaderValue::from_bytes(&whole).ok().filter(is_acceptable)
 }
 
 /// A header that stands once, in visible ASCII and spaces; another is dropped as if it were absent.
 fn taken_over(headers: &HeaderMap, name: &HeaderName) -> Option<HeaderValue> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
-        (Some(value), None)
-            if value.len() <= TAKEN_OVER
-                && value
-                    .as_bytes()
-                    .iter()
-                    .all(|byte| matches!(byte, b' '..=b'~')) =>
-        {
-            Some(value.clone())
-        }
+        (Some(value), None) if is_acceptable(value) => Some(value.clone()),
         _ => None,
     }
+}
+
+fn is_acceptable(value: &HeaderValue) -> bool {
+    let bytes = value.as_bytes();
+    (1..=TAKEN_OVER).contains(&bytes.len()) && bytes.iter().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
 /// A request ready to be sent, but for its form, which depends on the connection's protocol.

@@ -146,9 +146,11 @@ impl Server {
         }
         let workers = metrics
             .into_iter()
-            .map(|metrics| {
+            .enumerate()
+            .map(|(number, metrics)| {
                 start_worker(Worker {
                     snapshot: Arc::clone(snapshot),
+                    number,
                     workers: count,
                     listener: listener.try_clone().map_err(StartError::Thread)?,
                     audit: audit.clone(),

@@ -25,6 +25,8 @@ const RUNTIME_END: Duration = Duration::from_millis(100);
 /// What a worker is made of.
 pub(super) struct Worker {
     pub(super) snapshot: Arc<Snapshot>,
+    /// Counted from 0.
+    pub(super) number: usize,
     pub(super) workers: usize,
     pub(super) listener: Listener,
     pub(super) audit: Audit,
@@ -72,7 +74,8 @@ impl Worker {
                 }
             }
         });
-        let places = self.snapshot.limits.connections.div_ceil(self.workers);
+        let all = self.snapshot.limits.connections;
+        let places = all / self.workers + usize::from(self.number < all % self.workers);
         self.control.ready();
         let mut control = self.control;
         let door = accept(door, &shared, places, &mut control).await;

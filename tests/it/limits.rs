@@ -4,7 +4,7 @@ use crate::support::PATIENCE;
 use crate::support::client::{ALL, CUSTOMER, Client, ONE, Request};
 use crate::support::client_h2;
 use crate::support::fake::{Fake, OK};
-use crate::support::gateway::{Folder, Gateway, Setup};
+use crate::support::gateway::{Folder, Gateway, READER, Setup};
 use crate::support::http1::Message;
 use serde_json::{Value, json};
 use std::io::Write;
@@ -152,6 +152,70 @@ fn an_http2_client_that_opens_no_window_is_cut() {
         client.until_closed();
         drop(begun);
         assert_eq!(sole_fate(gateway), expected, "{size}");
+    }
+}
+
+#[test]
+fn a_limit_on_connections_is_for_all_workers_together() {
+    let upstream = Fake::good();
+    let gateway = Setup::new(upstream.address)
+        .with("limits.connections = 3")
+        .workers(2)
+        .with(ADMIN)
+        .start();
+    let request = Request::update("{}");
+    let mut served: Vec<_> = (0..3).map(|_| gateway.connect()).collect();
+    for client in &mut served {
+        assert_eq!(client.exchange(&request).status(), 200);
+    }
+    let mut fourth = gateway.connect();
+    fourth.send(request.to_bytes());
+    for client in &mut served {
+        assert_eq!(client.exchange(&request).status(), 200);
+    }
+    let open = gateway.metric("metafield_gateway_connections_open");
+    assert!((open - 3.0).abs() < 0.5, "{open} connections");
+    drop(served);
+    assert_eq!(fourth.answer().status(), 200);
+}
+
+#[test]
+fn a_refusal_says_whether_its_connection_goes_on() {
+    let upstream = Fake::good();
+    let gateway = Gateway::before(upstream.address);
+    let refused = Request::update("{}").instead("X-Auth-Token", READER);
+    let small = refused.clone().json(" ".repeat(300));
+    let large = refused.clone().json(" ".repeat(100_000));
+    let waiting = small.clone().with("Expect", "100-continue");
+    // What comes with the head or a moment later is read, and the connection goes on.
+    for parted in [false, true] {
+        let mut client = gateway.connect();
+        for _ in 0..20 {
+            let bytes = small.to_bytes();
+            let (head, body) = bytes.split_at(small.head().len());
+            if parted {
+                client.send(head);
+                client.send(body);
+            } else {
+                client.send(&bytes);
+            }
+            let answer = client.answer();
+            assert_eq!((answer.status(), answer.field("connection")), (403, None));
+        }
+        assert_eq!(client.exchange(&Request::update("{}")).status(), 200);
+    }
+    // What is not read ends it, and the client is told.
+    for (request, body) in [(&large, true), (&waiting, false), (&small, false)] {
+        let mut client = gateway.connect();
+        client.send(if body {
+            request.to_bytes()
+        } else {
+            request.head()
+        });
+        let answer = client.answer();
+        assert_eq!(answer.status(), 403);
+        assert_eq!(answer.field("connection"), Some("close"));
+        assert!(client.is_closed());
     }
 }
 

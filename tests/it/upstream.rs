@@ -157,6 +157,18 @@ fn answers_that_must_not_be_passed_on_are_502() {
             200,
         ),
         ("the credential in a body", &body, "credential_echoed", 422),
+        (
+            "another transfer coding",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+            "upstream_protocol_error",
+            200,
+        ),
+        (
+            "no status there is",
+            "HTTP/1.1 600 No\r\nContent-Length: 0\r\n\r\n",
+            "upstream_protocol_error",
+            600,
+        ),
         ("another protocol", switch, "upstream_protocol_error", 101),
         ("its own 401", refused, "upstream_credential_refused", 401),
     ] {

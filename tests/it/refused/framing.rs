@@ -29,6 +29,17 @@ const HEADS: &str = "
     400 malformed_request GET ONE HTTP/1.1 | Host: gateway.test, other.test | TOKEN
     400 malformed_request GET ONE HTTP/1.1 | Host: gateway.test/x | TOKEN
     400 malformed_request GET ONE HTTP/1.1 | Host: user@gateway.test | TOKEN
+    400 malformed_request GET ONE HTTP/1.1 | Host: gateway.test:x | TOKEN
+    400 malformed_request GET ONE HTTP/1.1 | Host: gateway.test:80x | TOKEN
+    400 malformed_request GET ONE HTTP/1.1 | Host: gateway.test:-1 | TOKEN
+    400 malformed_request GET ONE HTTP/1.1 | Host: [::1]x | TOKEN
+    400 malformed_request GET ONE HTTP/1.1 | Host: [zz] | TOKEN
+    400 malformed_request GET ONE HTTP/1.1 | Host: :80 | TOKEN
+    400 malformed_request GET http://gateway.test:xONE HTTP/1.1 | Host: gateway.test:x | TOKEN
+    400 malformed_request PUT ONE HTTP/1.1 | Host: gateway.test | TOKEN | Content-Type: application/json | Transfer-Encoding: gzip, chunked || 2~{}~0~~
+    400 malformed_request PUT ONE HTTP/1.1 | Host: gateway.test | TOKEN | Content-Type: application/json | Transfer-Encoding: chunked, chunked || 2~{}~0~~
+    400 malformed_request PUT ONE HTTP/1.1 | Host: gateway.test | TOKEN | Content-Type: application/json | Transfer-Encoding: identity, chunked || 2~{}~0~~
+    400 malformed_request PUT ONE HTTP/1.1 | Host: gateway.test | TOKEN | Content-Type: application/json | Transfer-Encoding: chunked | Transfer-Encoding: chunked || 2~{}~0~~
     400 malformed_request GET ONE HTTP/1.1 | Host: http://gateway.test | TOKEN
     400 malformed_request GET http://other.testONE HTTP/1.1 | Host: gateway.test | TOKEN
     400 malformed_request GET http://gateway.test:80ONE HTTP/1.1 | Host: gateway.test | TOKEN
