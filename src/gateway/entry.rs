@@ -54,7 +54,7 @@ impl Entry {
                 .cloned(),
             customer: None,
             metafield: None,
-            items: Vec::new(),
+            items: None,
             outcome: Outcome::ClientGone { allowed: false },
             sent: Sent::No,
             upstream_status: None,
@@ -112,7 +112,7 @@ impl Entry {
         }
     }
 
-    pub(super) fn items(&mut self, items: Vec<Item>) {
+    pub(super) fn items(&mut self, items: Option<Vec<Item>>) {
         if let Some(line) = &mut self.line {
             line.items = items;
         }

@@ -180,7 +180,9 @@ impl Gateway {
 
         let mut items = Vec::new();
         let decision = queried.body(&snapshot.rules, bytes, &mut items);
-        entry.items(items);
+        // What was not read to its end has no number of items.
+        let is_known = decision.is_ok() || !items.is_empty();
+        entry.items(is_known.then_some(items));
         let allowed = decision?;
 
         entry.reserve()?;

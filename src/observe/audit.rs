@@ -327,7 +327,7 @@ mod tests {
             method: Some(http::Method::GET),
             customer: None,
             metafield: None,
-            items: Vec::new(),
+            items: None,
             outcome: Outcome::Answered,
             sent: Sent::Yes,
             upstream_status: Some(200),

@@ -140,8 +140,8 @@ pub struct Line {
     pub customer: Option<Id>,
     /// The metafield in the path.
     pub metafield: Option<Id>,
-    /// What the body says.
-    pub items: Vec<Item>,
+    /// What the body says; `None` if it was not read to its end.
+    pub items: Option<Vec<Item>>,
     /// How it ended.
     pub outcome: Outcome,
     /// Whether it reached the upstream.
@@ -162,7 +162,7 @@ impl Line {
             let length = |text: &Option<Box<str>>| text.as_ref().map_or(0, |text| text.len());
             length(&item.namespace) + length(&item.key) + size_of::<Item>()
         };
-        let bytes: usize = self.items.iter().map(texts).sum();
+        let bytes: usize = self.items.iter().flatten().map(texts).sum();
         u32::try_from(1 + bytes / 1024).unwrap_or(u32::MAX)
     }
 
@@ -208,7 +208,7 @@ impl Line {
     }
 
     fn push_single(&self, object: &mut Object<'_>) {
-        let item = self.items.first();
+        let item = self.items.iter().flatten().next();
         object.number("metafield_id", self.metafield.map(Id::get));
         object.text("namespace", item.and_then(|item| item.namespace.as_deref()));
         object.text("key", item.and_then(|item| item.key.as_deref()));
@@ -220,8 +220,20 @@ impl Line {
     }
 
     fn push_batch(&self, object: &mut Object<'_>) {
-        let items = self.items.iter();
-        object.number("items", Some(self.items.len() as u64));
+        let Some(items) = &self.items else {
+            for name in [
+                "items",
+                "metafield_ids",
+                "namespaces",
+                "keys",
+                "permission_sets",
+            ] {
+                object.number(name, None);
+            }
+            return;
+        };
+        object.number("items", Some(items.len() as u64));
+        let items = items.iter();
         object.array(
             "metafield_ids",
             items
@@ -334,7 +346,7 @@ mod tests {
             method: Some(Method::PUT),
             customer: None,
             metafield: None,
-            items: vec![
+            items: Some(vec![
                 Item {
                     id: Id::new(7),
                     ..Item::default()
@@ -343,7 +355,7 @@ mod tests {
                     permission_set: PermissionSet::from_name("read"),
                     ..Item::default()
                 },
-            ],
+            ]),
             outcome: Outcome::Refused(Code::OperationDenied),
             sent: Sent::No,
             upstream_status: None,
@@ -374,10 +386,23 @@ mod tests {
     }
 
     #[test]
+    fn a_batch_that_was_not_read_has_no_number() {
+        let unread = Line {
+            items: None,
+            ..line()
+        };
+        let text = json(&unread);
+        assert!(
+            text.contains(r#""items":null,"metafield_ids":null,"namespaces":null,"keys":null,"permission_sets":null,"decision""#),
+            "{text}"
+        );
+    }
+
+    #[test]
     fn a_single_line_has_scalars_and_escapes_what_the_client_chose() {
         let single = Line {
             verb: None,
-            items: Vec::new(),
+            items: None,
             method: Method::from_bytes(b"G`T").ok(),
             outcome: Outcome::Answered,
             ..line()

@@ -50,14 +50,22 @@ pub(super) fn judge(
     let start = body
         .iter()
         .find(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
-    match (operation.verb, start) {
-        (Verb::Create | Verb::Update, Some(b'{')) => judge.one()?,
-        (Verb::CreateBatch | Verb::UpdateBatch, Some(b'[')) => judge.batch()?,
-        (Verb::DeleteBatch, Some(b'[')) => judge.ids()?,
-        (Verb::DeleteBatch, None) => judge.fault_all(
-            "send a non-empty array of ids; without one BigCommerce deletes every metafield",
-        ),
-        _ => judge.other_shape()?,
+    let read = match (operation.verb, start) {
+        (Verb::Create | Verb::Update, Some(b'{')) => judge.one(),
+        (Verb::CreateBatch | Verb::UpdateBatch, Some(b'[')) => judge.batch(),
+        (Verb::DeleteBatch, Some(b'[')) => judge.ids(),
+        (Verb::DeleteBatch, None) => {
+            judge.fault_all(
+                "send a non-empty array of ids; without one BigCommerce deletes every metafield",
+            );
+            Ok(())
+        }
+        _ => judge.other_shape(),
+    };
+    if let Err(denial) = read {
+        // A part of a body is not what it says.
+        judge.items.clear();
+        return Err(denial);
     }
     Faults::found(judge.faults).map_or(Ok(()), |faults| Err(Denial::Fields(faults)))
 }
