@@ -19,6 +19,15 @@ pub use self::table::TableReader;
 pub use self::value::Fault;
 use crate::config::problem::{Place, Problem, Problems};
 
+/// What to do about what the syntax does not allow; the message says what was expected.
+fn syntax_hint(message: &str) -> &'static str {
+    if message == "duplicate key" {
+        "a key or a `[table]` may stand once; keys of one table belong together"
+    } else {
+        "the file is TOML: see https://toml.io/en/v1.0.0"
+    }
+}
+
 /// Reads a whole document: what `read` makes of its root table, or every problem.
 pub fn document<T>(
     text: &str,
@@ -45,9 +54,9 @@ pub(super) fn walk<'t, T>(
         // What follows on the same line is most often a consequence.
         if !findings.broken_lines.contains(&place.line) {
             findings.broken_lines.push(place.line);
-            findings
-                .problems
-                .push(Problem::new(place, "", error.message()));
+            findings.problems.push(
+                Problem::new(place, "", error.message()).with_hint(syntax_hint(error.message())),
+            );
         }
     }
     let syntax = findings.problems.len();
@@ -114,4 +123,5 @@ impl<'t> Findings<'t> {
 /// The fault of a value that must be unique and is not.
 pub fn twice(first: Place) -> Fault {
     Fault::new(format!("is the same as on line {}", first.line))
+        .with_hint("each must be there once: change this one or leave it out")
 }

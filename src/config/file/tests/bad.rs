@@ -227,7 +227,7 @@ const HEADS: [(&str, &str); 64] = [
     ),
     (
         "[admin]\naddress = \"127.0.0.1:9090\"\nhosts = [\"a\", \"A\"]",
-        "3:15 admin.hosts[1]: is the same as on line 3",
+        "3:15 admin.hosts[1]: is the same as on line 3 | each must be there once: change this one or leave it out",
     ),
     (
         "[upstream]\nurl = \"api.bigcommerce.com\"",
@@ -401,7 +401,7 @@ const STORES: [(&str, &str); 14] = [
     ),
     (
         "[[store]]\nhash = \"abc\"\ncredential = { file = \"a\" }\n[[store]]\nhash = \"abc\"\ncredential = { file = \"a\" }",
-        "5:8 store[1].hash: is the same as on line 2",
+        "5:8 store[1].hash: is the same as on line 2 | each must be there once: change this one or leave it out",
     ),
     (
         "[[store]]\nhash = 1\ncredential = { file = \"-----BEGIN X\" }",
@@ -435,7 +435,7 @@ const CALLERS: [(&str, &str); 23] = [
     ),
     (
         "stores = [\"abc\", \"abc\"]",
-        "8:18 caller[0].stores[1]: is the same as on line 8",
+        "8:18 caller[0].stores[1]: is the same as on line 8 | each must be there once: change this one or leave it out",
     ),
     (
         "stores = \"abc\"",
@@ -471,7 +471,7 @@ const CALLERS: [(&str, &str); 23] = [
     ),
     (
         "[[caller]]\nname = \"app\"\ntoken_sha256 = [\"1111111111111111111111111111111111111111111111111111111111111111\"]\nscopes = [\"store_v2_customers\"]",
-        "9:8 caller[1].name: is the same as on line 5",
+        "9:8 caller[1].name: is the same as on line 5 | each must be there once: change this one or leave it out",
     ),
     (
         "[[caller]]\nname = \"b c\"\ntoken_sha256 = []\nscopes = []",
@@ -504,24 +504,36 @@ const CALLERS: [(&str, &str); 23] = [
 ];
 
 const SYNTAX: [(&str, &str); 8] = [
-    ("workers", "1:8 : key with no value, expected `=`"),
+    (
+        "workers",
+        "1:8 : key with no value, expected `=` | the file is TOML: see https://toml.io/en/v1.0.0",
+    ),
     (
         "workers =",
-        "1:10 : string values must be quoted, expected literal string",
+        "1:10 : string values must be quoted, expected literal string | the file is TOML: see https://toml.io/en/v1.0.0",
     ),
-    ("workers = two", "1:11 : invalid boolean, expected `true`"),
+    (
+        "workers = two",
+        "1:11 : invalid boolean, expected `true` | the file is TOML: see https://toml.io/en/v1.0.0",
+    ),
     (
         "workers = \"2",
-        "1:13 : invalid basic string, expected `\"`",
+        "1:13 : invalid basic string, expected `\"` | the file is TOML: see https://toml.io/en/v1.0.0",
     ),
-    ("workers = 2\nworkers = 3", "2:1 : duplicate key"),
-    ("[listen\naddress = 1", "1:8 : unclosed table, expected `]`"),
+    (
+        "workers = 2\nworkers = 3",
+        "2:1 : duplicate key | a key or a `[table]` may stand once; keys of one table belong together",
+    ),
+    (
+        "[listen\naddress = 1",
+        "1:8 : unclosed table, expected `]` | the file is TOML: see https://toml.io/en/v1.0.0",
+    ),
     (
         "[listen]\n[listen]\naddress = 1",
-        "2:2 : duplicate key\n3:11 listen.address: expected an address, found an integer | such as `\"127.0.0.1:8080\"`",
+        "2:2 : duplicate key | a key or a `[table]` may stand once; keys of one table belong together\n3:11 listen.address: expected an address, found an integer | such as `\"127.0.0.1:8080\"`",
     ),
     (
         "= 3\nworkers = 0",
-        "1:1 : unquoted keys cannot be empty, expected letters, numbers, `-`, `_`\n2:11 workers: `0` is not within 1 to 64",
+        "1:1 : unquoted keys cannot be empty, expected letters, numbers, `-`, `_` | the file is TOML: see https://toml.io/en/v1.0.0\n2:11 workers: `0` is not within 1 to 64",
     ),
 ];
