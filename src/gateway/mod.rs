@@ -104,38 +104,32 @@ impl Gateway {
         peer: Peer,
     ) -> impl Future<Output = Response<Answer>> {
         let (head, body) = request.into_parts();
-        let entry = Entry::begin(&head, peer, &self.common, &self.audit, &self.metrics);
-        self.answer(head, body, entry)
-    }
-
-    async fn answer(
-        self: Rc<Self>,
-        head: Parts,
-        body: Incoming,
-        mut entry: Entry,
-    ) -> Response<Answer> {
-        let id = entry.correlation_id();
         let mut body = RequestBody::new(body);
-        let mut is_fit = true;
-        let mut response = match self.serve(&head, &mut body, &mut entry).await {
-            Ok((inbound, around)) => answer::pass_on(inbound, entry, around),
-            Err(denial) => {
-                entry.report(&denial);
-                let denial = entry.refuse(denial);
-                is_fit = is_fit_for_another(&head, &mut body, &denial).await;
-                answer::refusal(&denial)
+        let mut entry = Entry::begin(&head, peer, &self.common, &self.audit, &self.metrics);
+        // A block and no function, whose parameters would be kept twice.
+        async move {
+            let id = entry.correlation_id();
+            let mut is_fit = true;
+            let mut response = match self.serve(&head, &mut body, &mut entry).await {
+                Ok((inbound, around)) => answer::pass_on(inbound, entry, around),
+                Err(denial) => {
+                    entry.report(&denial);
+                    let denial = entry.refuse(denial);
+                    is_fit = is_fit_for_another(&head, &mut body, &denial).await;
+                    answer::refusal(&denial)
+                }
+            };
+            if head.method == Method::HEAD {
+                answer::strip_body(&mut response);
             }
-        };
-        if head.method == Method::HEAD {
-            answer::strip_body(&mut response);
-        }
-        inbound::correlate(response.headers_mut(), id);
-        if (self.draining.get() || !is_fit) && head.version < Version::HTTP_2 {
+            inbound::correlate(response.headers_mut(), id);
+            if (self.draining.get() || !is_fit) && head.version < Version::HTTP_2 {
+                response
+                    .headers_mut()
+                    .insert(CONNECTION, HeaderValue::from_static("close"));
+            }
             response
-                .headers_mut()
-                .insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        response
     }
 
     async fn serve(
