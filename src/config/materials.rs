@@ -30,7 +30,7 @@ const LARGEST_PEM: usize = 1 << 20;
     reason = "credentials and a private key must not be printable"
 )]
 pub struct Materials {
-    /// The credential of each store, in the order of [`File::stores`].
+    /// The credential of each store, in the order of [`Named::credentials`].
     pub credentials: Vec<Secret>,
     /// For `listen.tls`.
     pub server_tls: Option<ServerTls>,
