@@ -161,11 +161,7 @@ impl Judge<'_> {
         code: Code,
         reason: impl Into<Cow<'static, str>>,
     ) {
-        let place = match (index, field) {
-            (Some(index), field) => Place::Item(index, field),
-            (None, Some(field)) => Place::Field(field),
-            (None, None) => Place::Body,
-        };
+        let place = place(index, field);
         let of_item =
             |fault: &&Fault| matches!(fault.place, Place::Item(at, _) if Some(at) == index);
         let known = match index {
@@ -226,6 +222,15 @@ impl Judge<'_> {
                 "is required",
             );
         }
+    }
+}
+
+/// A place in the body: a field, of an item of a batch where there is one.
+fn place(index: Option<usize>, field: Option<Cow<'static, str>>) -> Place {
+    match (index, field) {
+        (Some(index), field) => Place::Item(index, field),
+        (None, Some(field)) => Place::Field(field),
+        (None, None) => Place::Body,
     }
 }
 
@@ -301,14 +306,8 @@ impl Metafield<'_, '_> {
     }
 
     /// Notes whose value is read next.
-    fn note(&mut self, field: Option<Field>, code: Code) {
-        let name = field.map(|field| Cow::Borrowed(field.as_str()));
-        let place = match (self.index, name) {
-            (Some(index), name) => Place::Item(index, name),
-            (None, Some(name)) => Place::Field(name),
-            (None, None) => Place::Body,
-        };
-        self.walk.reading = Some((place, code));
+    fn note(&mut self, field: Option<Cow<'static, str>>, code: Code) {
+        self.walk.reading = Some((place(self.index, field), code));
     }
 
     /// Reads the value of a field that metafields do not have, and says what is wrong with it.
@@ -319,9 +318,14 @@ impl Metafield<'_, '_> {
         members: &mut A,
     ) -> Result<(), A::Error> {
         let name = shortened(&key);
-        self.note(None, Code::UnknownField);
         let refused =
             self.judge.rules.unknown_fields == UnknownFields::Refuse || field::imitates(&key);
+        let code = if refused {
+            Code::UnknownField
+        } else {
+            Code::InvalidField
+        };
+        self.note(Some(name.clone().into()), code);
         unknown.insert(key, self.walk)?;
         self.walk.imitates = Some(field::is_or_imitates);
         let depth = self.depth() + 1;
@@ -445,7 +449,7 @@ impl<'de> Visitor<'de> for Metafield<'_, '_> {
                 Field::PermissionSet => Code::InvalidPermissionSet,
                 _ => Code::InvalidField,
             };
-            self.note(Some(field), code);
+            self.note(Some(field.as_str().into()), code);
             let token = members.next_value_seed(Any {
                 walk: &mut *self.walk,
                 depth: depth + 1,
