@@ -2,9 +2,11 @@
 //! as a whole or not at all: there is no partial reading.
 
 use super::budget::{Hold, Spent};
-use super::head::Announced;
 use crate::denial::Denial;
+use crate::policy::vocabulary::Verb;
 use bytes::{Bytes, BytesMut};
+use http::request::Parts;
+use http::{Method, Version};
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 use std::time::Duration;
@@ -22,6 +24,28 @@ impl From<Spent> for Denial {
     fn from(_: Spent) -> Self {
         Self::Overloaded {
             bound: "memory for request bodies",
+        }
+    }
+}
+
+/// What a head says of its body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Announced {
+    /// There is none.
+    None,
+    /// There is one.
+    Some,
+    /// The method needs none, but only a later frame tells (HTTP/2).
+    Unknown,
+}
+
+impl Announced {
+    /// Whether a body is to be read for this operation.
+    pub(super) fn has_body(self, verb: Verb) -> bool {
+        match self {
+            Self::None => false,
+            Self::Some => true,
+            Self::Unknown => verb.has_body(),
         }
     }
 }
@@ -44,8 +68,20 @@ impl RequestBody {
         self.ended || self.incoming.is_end_stream()
     }
 
+    /// What the head says of the body.
+    pub(super) fn announced(&self, head: &Parts) -> Announced {
+        let bodiless = matches!(head.method, Method::GET | Method::HEAD | Method::DELETE);
+        if self.has_ended() || self.length() == Some(0) {
+            Announced::None
+        } else if bodiless && head.version == Version::HTTP_2 && self.length().is_none() {
+            Announced::Unknown
+        } else {
+            Announced::Some
+        }
+    }
+
     /// Its length where the head tells, in bytes.
-    pub(super) fn length(&self) -> Option<u64> {
+    fn length(&self) -> Option<u64> {
         self.incoming.size_hint().exact()
     }
 

@@ -1,7 +1,6 @@
 //! Questions about a request's head: is its framing to be trusted, and does it declare a body that
 //! the gateway can judge. Free functions over the parts that hyper parsed; nothing is changed.
 
-use super::body::RequestBody;
 use crate::config::Limits;
 use crate::denial::Denial;
 use crate::policy::vocabulary::Verb;
@@ -13,40 +12,6 @@ use std::net::Ipv6Addr;
 
 /// The name by which a gateway of this kind knows itself in `Via`.
 pub(super) const PSEUDONYM: &str = "metafield-gateway";
-
-/// What a head says of its body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Announced {
-    /// There is none.
-    None,
-    /// There is one.
-    Some,
-    /// The method needs none, but only a later frame tells (HTTP/2).
-    Unknown,
-}
-
-impl Announced {
-    /// Whether a body is to be read for this operation.
-    pub(super) fn has_body(self, verb: Verb) -> bool {
-        match self {
-            Self::None => false,
-            Self::Some => true,
-            Self::Unknown => verb.has_body(),
-        }
-    }
-}
-
-/// What the head says of the body.
-pub(super) fn announced(head: &Parts, body: &RequestBody) -> Announced {
-    let bodiless = matches!(head.method, Method::GET | Method::HEAD | Method::DELETE);
-    if body.has_ended() || body.length() == Some(0) {
-        Announced::None
-    } else if bodiless && head.version == Version::HTTP_2 && body.length().is_none() {
-        Announced::Unknown
-    } else {
-        Announced::Some
-    }
-}
 
 fn malformed(reason: &'static str) -> Denial {
     Denial::MalformedRequest { reason }

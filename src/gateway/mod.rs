@@ -25,10 +25,9 @@ use crate::identity::presented_token;
 use crate::observe::{Audit, Peer, WorkerMetrics};
 use crate::policy::{Credential, Route, permit};
 use answer::Surroundings;
-use body::RequestBody;
+use body::{Announced, RequestBody};
 use budget::Budget;
 use entry::{Common, Entry};
-use head::Announced;
 use http::header::{CONNECTION, EXPECT};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, Version};
@@ -139,7 +138,7 @@ impl Gateway {
         entry: &mut Entry,
     ) -> Result<(Inbound, Surroundings), Denial> {
         let snapshot = &*self.snapshot;
-        let announced = head::announced(head, body);
+        let announced = body.announced(head);
         head::check_framing(head, announced == Announced::Some, &snapshot.limits)?;
 
         let route = Route::parse(head.uri.path()).ok_or(Denial::UnknownRoute)?;

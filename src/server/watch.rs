@@ -8,12 +8,8 @@ use crate::observe::{BareClose, WorkerMetrics};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
-
-/// How often connections are looked at, and so how late a limit may be enforced.
-pub(super) const SWEEP: Duration = Duration::from_millis(250);
 
 /// All connections of one worker.
 #[derive(Debug)]

@@ -4,7 +4,8 @@
 use super::connection::Shared;
 use super::control::{Control, Stage};
 use super::listener::{Door, Listener};
-use super::watch::{Connections, SWEEP};
+use super::notes::SWEEP;
+use super::watch::Connections;
 use crate::config::Snapshot;
 use crate::gateway::{Gateway, Stream};
 use crate::observe::{Audit, Peer, WorkerMetrics};

@@ -32,6 +32,7 @@ mod serve;
 mod socket;
 mod streams;
 mod support;
+mod takers;
 mod upstream;
 mod upstream_h2;
 mod upstream_tls;
