@@ -45,14 +45,13 @@ impl Preferences {
 /// A list that may stand in several lines (RFC 9110 section 5.3), as one.
 fn list(headers: &HeaderMap, name: &HeaderName) -> Option<HeaderValue> {
     let mut lines = headers.get_all(name).iter();
-    let first = lines.next()?;
+    let (Some(first), Some(second)) = (lines.next(), lines.next()) else {
+        return taken_over(headers, name);
+    };
     let mut whole = first.as_bytes().to_vec();
-    for line in lines {
+    for line in std::iter::once(second).chain(lines) {
         whole.extend_from_slice(b", ");
         whole.extend_from_slice(line.as_bytes());
-    }
-    if whole.len() == first.len() {
-        return taken_over(headers, name);
     }
     HeaderValue::from_bytes(&whole).ok().filter(is_acceptable)
 }
