@@ -6,6 +6,8 @@ mod answer;
 mod body;
 mod budget;
 mod entry;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod head;
 mod inbound;
 mod outbound;

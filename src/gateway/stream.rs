@@ -16,6 +16,9 @@ pub enum Stream {
     Tls(Box<TlsStream<TcpStream>>),
     /// A Unix socket.
     Unix(UnixStream),
+    /// A pipe within the process.
+    #[cfg(feature = "fuzzing")]
+    Pipe(tokio::io::DuplexStream),
 }
 
 macro_rules! each {
@@ -24,6 +27,8 @@ macro_rules! each {
             Stream::Tcp($inner) => $call,
             Stream::Tls($inner) => $call,
             Stream::Unix($inner) => $call,
+            #[cfg(feature = "fuzzing")]
+            Stream::Pipe($inner) => $call,
         }
     };
 }
@@ -60,6 +65,8 @@ impl AsyncWrite for Stream {
             Self::Tcp(inner) => inner.is_write_vectored(),
             Self::Tls(inner) => inner.is_write_vectored(),
             Self::Unix(inner) => inner.is_write_vectored(),
+            #[cfg(feature = "fuzzing")]
+            Self::Pipe(inner) => inner.is_write_vectored(),
         }
     }
 

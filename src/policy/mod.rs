@@ -7,6 +7,8 @@
 mod credential;
 mod decide;
 mod field;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod grants;
 mod json;
 mod metafield;

@@ -165,6 +165,8 @@ fn agreed_on_http2(stream: &Stream) -> Option<bool> {
             .alpn_protocol()
             .map(|protocol| protocol == b"h2"),
         Stream::Tcp(_) | Stream::Unix(_) => None,
+        #[cfg(feature = "fuzzing")]
+        Stream::Pipe(_) => None,
     }
 }
 

@@ -4,6 +4,8 @@
 mod admin;
 mod connection;
 mod control;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod listener;
 mod notes;
 mod socket;

@@ -65,6 +65,8 @@ impl Socket {
             Stream::Tcp(tcp) => tcp,
             Stream::Tls(tls) => tls.get_ref().0,
             Stream::Unix(_) => return,
+            #[cfg(feature = "fuzzing")]
+            Stream::Pipe(_) => return,
         };
         if let Err(error) = socket2::SockRef::from(tcp).set_linger(Some(Duration::ZERO)) {
             tracing::debug!(%error, "SO_LINGER could not be set");

@@ -27,6 +27,9 @@ pub(super) struct Dialer {
     uri: Uri,
     tls: Option<(Arc<rustls::ClientConfig>, ServerName<'static>)>,
     patience: std::time::Duration,
+    /// Where the upstream's ends of pipes go, once nothing is to be dialed.
+    #[cfg(feature = "fuzzing")]
+    pipes: std::cell::OnceCell<crate::gateway::fuzzing::Pipes>,
 }
 
 impl Dialer {
@@ -40,7 +43,15 @@ impl Dialer {
             uri: settings.uri.clone(),
             tls: settings.tls.clone(),
             patience: settings.connect_timeout,
+            #[cfg(feature = "fuzzing")]
+            pipes: std::cell::OnceCell::new(),
         }
+    }
+
+    /// From now on every connection is a pipe whose other end is handed to `pipes`.
+    #[cfg(feature = "fuzzing")]
+    pub(super) fn dial_into(&self, pipes: crate::gateway::fuzzing::Pipes) {
+        drop(self.pipes.set(pipes));
     }
 
     /// Opens a connection within `upstream.connect_timeout`.
@@ -51,6 +62,16 @@ impl Dialer {
     }
 
     async fn connect(&self) -> Result<Dialed, Denial> {
+        #[cfg(feature = "fuzzing")]
+        if let Some(pipes) = self.pipes.get() {
+            let stream = pipes
+                .open()
+                .ok_or_else(|| unreachable("nobody takes pipes"))?;
+            return Ok(Dialed {
+                stream,
+                http2: false,
+            });
+        }
         let tcp = self
             .connector
             .clone()

@@ -104,6 +104,12 @@ impl Pool {
         }
     }
 
+    /// From now on every new connection is a pipe.
+    #[cfg(feature = "fuzzing")]
+    pub(in crate::gateway) fn dial_into(&self, pipes: crate::gateway::fuzzing::Pipes) {
+        self.dialer.dial_into(pipes);
+    }
+
     /// A connection to send on: an idle one if there is one, else a new one.
     pub(super) async fn carrier(&self) -> Result<Carrier, Denial> {
         if let Some(carrier) = self.waiting().await {

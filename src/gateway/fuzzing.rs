@@ -1,0 +1,81 @@
+//! What the fuzz targets under `tests/fuzz` reach of this floor: requests as they would be sent, and
+//! pipes in place of upstream connections. The program is built without it.
+
+use super::head;
+use super::outbound::{Destination, Outbound, Preferences};
+use super::stream::Stream;
+use super::{Gateway, presented_token};
+use crate::config::Limits;
+use crate::denial::Denial;
+use crate::observe::CorrelationId;
+use crate::policy::{Allowed, Credential};
+use bytes::Bytes;
+use http::request::Parts;
+use http::uri::{Authority, Scheme};
+use http::{HeaderMap, HeaderValue, Request};
+use http_body_util::Full;
+use tokio::io::DuplexStream;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+/// Bytes that a pipe takes before its reader must take some.
+pub const PIPE: usize = 64 * 1024;
+
+/// The gateway's side of pipes to an upstream within the process.
+#[derive(Debug, Clone)]
+pub struct Pipes(UnboundedSender<DuplexStream>);
+
+impl Pipes {
+    /// Pipes, and where the upstream's ends of them arrive.
+    pub fn new() -> (Self, UnboundedReceiver<DuplexStream>) {
+        let (sender, ends) = unbounded_channel();
+        (Self(sender), ends)
+    }
+
+    /// A new pipe; `None` if nobody takes the other end.
+    pub(super) fn open(&self) -> Option<Stream> {
+        let (ours, theirs) = tokio::io::duplex(PIPE);
+        self.0.send(theirs).ok()?;
+        Some(Stream::Pipe(ours))
+    }
+}
+
+impl Gateway {
+    /// From now on every upstream connection is a pipe.
+    pub fn dial_into(&self, pipes: Pipes) {
+        self.upstream.pool().dial_into(pipes);
+    }
+}
+
+/// The token of a head that passes every check which needs no body.
+pub fn checked_token<'a>(
+    head: &'a Parts,
+    allowed: &Allowed,
+    limits: &Limits,
+) -> Result<&'a [u8], Denial> {
+    let verb = allowed.operation().verb;
+    head::check_framing(head, verb.has_body(), limits)?;
+    let token = presented_token(&head.headers)?;
+    head::check_headers(&head.headers, verb, verb.has_body(), limits)?;
+    Ok(token)
+}
+
+/// The requests that would be sent for an allowed one with these headers, over HTTP/1.1 and HTTP/2.
+pub fn outbound(
+    headers: &HeaderMap,
+    allowed: &Allowed,
+    credential: &Credential,
+) -> Result<[Request<Full<Bytes>>; 2], http::Error> {
+    let destination = Destination {
+        scheme: Scheme::HTTPS,
+        authority: Authority::from_static("upstream.test"),
+        host: HeaderValue::from_static("upstream.test"),
+    };
+    let outbound = Outbound {
+        allowed,
+        credential,
+        destination: &destination,
+        preferences: &Preferences::of(headers),
+        correlation_id: CorrelationId::from_random([7; 16]),
+    };
+    Ok([outbound.for_http1()?, outbound.for_http2()?])
+}
