@@ -2,6 +2,7 @@
 //! what the configured bounds may take, and the hard limit is ours to use.
 
 use crate::config::File;
+use crate::server::TURNED_AWAY;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// What is open besides connections: listeners, logs, the runtimes' own.
@@ -21,7 +22,7 @@ pub(super) fn raise(file: &File) {
             current
         }
     };
-    let needed = file.limits.connections + file.upstream.connections + BESIDES;
+    let needed = file.limits.connections + TURNED_AWAY + file.upstream.connections + BESIDES;
     if let Some(limit) = limit.filter(|limit| *limit < needed as u64) {
         tracing::warn!(
             limit,

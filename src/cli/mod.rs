@@ -3,6 +3,7 @@
 
 mod check;
 mod descriptors;
+mod hardening;
 mod load;
 mod log;
 mod sandbox;
@@ -64,6 +65,12 @@ pub fn run() -> ExitCode {
 }
 
 fn run_with(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    if let Err(error) = hardening::apply() {
+        let what = io::Error::other(format!(
+            "the process cannot keep its memory to itself: {error}"
+        ));
+        return ended(complain(&what, None).map(|()| FAILED));
+    }
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(error) => {

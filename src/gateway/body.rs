@@ -11,9 +11,9 @@ use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 use std::time::Duration;
 
-/// How much of a declared length is taken from the budget before any of it has come: the rest is taken
-/// as it comes, so that nobody can take all of it by declaring alone.
-const AHEAD: usize = 128 * 1024;
+/// How much of a declared length is taken from the budget before any of it has come: most bodies fit into
+/// it whole. The rest is taken as it comes, so that nobody can take all of it by declaring alone.
+const AHEAD: usize = 16 * 1024;
 
 /// How much of a refused request's body is still read, and for how long, so that its connection can be
 /// used again: what a client that sends head and body apart has on its way.
@@ -98,14 +98,14 @@ impl RequestBody {
         }
         let ahead = declared.min(AHEAD);
         hold.cover(ahead)?;
-        tokio::time::timeout(patience, self.collect(ahead, limit, hold))
+        tokio::time::timeout(patience, self.collect(declared, limit, hold))
             .await
             .unwrap_or(Err(Denial::BodyTimeout))
     }
 
     async fn collect(
         &mut self,
-        ahead: usize,
+        declared: usize,
         limit: usize,
         hold: &mut Hold,
     ) -> Result<Bytes, Denial> {
@@ -117,14 +117,22 @@ impl RequestBody {
             hold.cover(first.len())?;
             return Ok(first);
         }
-        let mut whole = BytesMut::with_capacity(ahead.max(first.len()));
+        let mut whole = BytesMut::new();
         let mut piece = Some(first);
         while let Some(bytes) = piece {
             let length = whole.len() + bytes.len();
             if length > limit {
                 return Err(Denial::BodyTooLarge { limit });
             }
-            hold.cover(length)?;
+            if length > whole.capacity() {
+                // No more ahead than has come already, and no more than can come.
+                let most = if declared == 0 { limit } else { declared };
+                let room = most.min(length.saturating_mul(2)).max(length);
+                hold.cover(room)?;
+                let mut larger = BytesMut::with_capacity(room);
+                larger.extend_from_slice(&whole);
+                whole = larger;
+            }
             whole.extend_from_slice(&bytes);
             piece = self.next_piece().await?;
         }

@@ -7,16 +7,27 @@ use crate::identity::Caller;
 use crate::observe::{Audit, CorrelationId, Line, Outcome, Peer, Place, Sent, WorkerMetrics};
 use crate::policy::vocabulary::StoreHash;
 use crate::policy::{Item, Operation};
-use http::HeaderMap;
 use http::request::Parts;
+use http::{HeaderMap, Method};
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// The most characters of a method that is recorded: longer than any that is registered.
-const LONGEST_METHOD: usize = 32;
+/// The methods that are recorded: those of RFC 9110 section 9.3 and RFC 5789. Another word is the caller's
+/// to choose, and where its framing has gone wrong it may be a piece of a token or a body.
+const RECORDED_METHODS: [Method; 9] = [
+    Method::GET,
+    Method::HEAD,
+    Method::POST,
+    Method::PUT,
+    Method::DELETE,
+    Method::CONNECT,
+    Method::OPTIONS,
+    Method::TRACE,
+    Method::PATCH,
+];
 
 /// One request's record in the making.
 pub(super) struct Entry {
@@ -50,7 +61,7 @@ impl Entry {
             store: None,
             verb: None,
             method: Some(&head.method)
-                .filter(|method| method.as_str().len() <= LONGEST_METHOD)
+                .filter(|method| RECORDED_METHODS.contains(method))
                 .cloned(),
             customer: None,
             metafield: None,

@@ -97,12 +97,14 @@ impl Gateway {
         self.upstream.pool().sweep();
     }
 
-    /// Answers one request. Its record begins at once, not when the future is first polled: a client
-    /// that leaves before that is recorded too.
+    /// Answers one request; one whose connection is `over` a bound is refused before anything else. Its
+    /// record begins at once, not when the future is first polled: a client that leaves before that is
+    /// recorded too.
     pub fn handle(
         self: Rc<Self>,
         request: Request<Incoming>,
         peer: Peer,
+        over: Option<&'static str>,
     ) -> impl Future<Output = Response<Answer>> {
         let (head, body) = request.into_parts();
         let mut body = RequestBody::new(body);
@@ -111,12 +113,16 @@ impl Gateway {
         async move {
             let id = entry.correlation_id();
             let mut is_fit = true;
-            let mut response = match self.serve(&head, &mut body, &mut entry).await {
+            let served = match over {
+                None => self.serve(&head, &mut body, &mut entry).await,
+                Some(bound) => Err(Denial::Overloaded { bound }),
+            };
+            let mut response = match served {
                 Ok((inbound, around)) => answer::pass_on(inbound, entry, around),
                 Err(denial) => {
                     entry.report(&denial);
                     let denial = entry.refuse(denial);
-                    is_fit = is_fit_for_another(&head, &mut body, &denial).await;
+                    is_fit = is_fit_for_another(&head, &mut body, &denial).await && over.is_none();
                     answer::refusal(&denial)
                 }
             };

@@ -134,7 +134,7 @@ pub struct Line {
     pub store: Option<StoreHash>,
     /// The operation, once known.
     pub verb: Option<Verb>,
-    /// The request's method; `None` for one that is longer than any there is.
+    /// The request's method; `None` for a word that is none.
     pub method: Option<Method>,
     /// The customer in the path.
     pub customer: Option<Id>,

@@ -66,18 +66,21 @@ pub enum BareClose {
     AnswerTimeout,
     /// The drain's time was over.
     Drained,
+    /// It was one too many, and could not be told so.
+    TurnedAway,
     /// A defect in the gateway ended the connection.
     Panic,
 }
 
 impl BareClose {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Malformed,
         Self::HeadTimeout,
         Self::Handshake,
         Self::WriteTimeout,
         Self::AnswerTimeout,
         Self::Drained,
+        Self::TurnedAway,
         Self::Panic,
     ];
 
@@ -89,6 +92,7 @@ impl BareClose {
             Self::WriteTimeout => "write_timeout",
             Self::AnswerTimeout => "answer_timeout",
             Self::Drained => "drain_timeout",
+            Self::TurnedAway => "turned_away",
             Self::Panic => "panic",
         }
     }

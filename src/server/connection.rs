@@ -1,6 +1,7 @@
 //! One client connection from its acceptance to its end: TLS handshake, the protocol, and the orders
 //! of the sweep.
 
+use super::admission::Place;
 use super::notes::{Busy, Notes, Order, Phase};
 use super::socket::Socket;
 use super::tracked::Tracked;
@@ -22,7 +23,6 @@ use std::task::Poll;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio_rustls::{TlsAcceptor, TlsStream};
 
 /// The least room for reading a body: fewer system calls for large ones.
@@ -38,6 +38,10 @@ const PING_PATIENCE: Duration = Duration::from_secs(10);
 /// How many streams a client may open and reset at once before it is taken for an attacker
 /// (CVE-2023-44487, CVE-2025-8671).
 const RESETS: usize = 32;
+
+/// How long a connection that is turned away may take in all: for its handshake, its first request and
+/// the answer.
+const TURNING_AWAY: Duration = Duration::from_secs(3);
 
 /// What the connections of one worker share.
 pub(super) struct Shared {
@@ -73,7 +77,7 @@ impl Shared {
         self: Rc<Self>,
         stream: Stream,
         peer: Peer,
-        place: Option<OwnedSemaphorePermit>,
+        place: Option<Place>,
     ) -> impl Future<Output = ()> + use<> {
         let phase = if self.tls.is_some() {
             Phase::Handshake
@@ -82,23 +86,40 @@ impl Shared {
         };
         let watched = self.connections.watch(phase);
         async move {
-            let _place = place;
-            let run = self.run(stream, peer, &watched);
+            let over = place.as_ref().and_then(|place| place.over);
+            let run = self.run(stream, peer, over, &watched);
             // An order to abort ends the connection wherever it is.
             let mut run = pin!(run);
-            let reason = poll_fn(|cx| match watched.notes.order(cx) {
+            let run = poll_fn(|cx| match watched.notes.order(cx) {
                 Order::Abort(reason) => Poll::Ready(reason),
                 _ => run.as_mut().poll(cx),
-            })
-            .await;
+            });
+            let reason = if over.is_some() {
+                let ended = tokio::time::timeout(TURNING_AWAY, run).await;
+                ended.unwrap_or(Some(BareClose::TurnedAway))
+            } else {
+                run.await
+            };
             if let Some(reason) = reason {
                 self.metrics.bare_close(reason);
             }
+            drop(place);
         }
     }
 
+    /// Records a connection that was closed as soon as it was accepted.
+    pub(super) fn turn_away(&self) {
+        self.metrics.bare_close(BareClose::TurnedAway);
+    }
+
     /// Gives the reason if the connection ended without a gateway's answer.
-    async fn run(&self, stream: Stream, peer: Peer, watched: &Watched) -> Option<BareClose> {
+    async fn run(
+        &self,
+        stream: Stream,
+        peer: Peer,
+        over: Option<&'static str>,
+        watched: &Watched,
+    ) -> Option<BareClose> {
         let notes = &watched.notes;
         let stream = match (stream, &self.tls) {
             (Stream::Tcp(tcp), Some(tls)) => match handshake(tls, tcp).await {
@@ -119,8 +140,12 @@ impl Shared {
         };
         let gateway = Rc::clone(&self.gateway);
         let of_requests = Rc::clone(notes);
-        let service =
-            service_fn(move |request| answer(Rc::clone(&gateway), &of_requests, peer, request));
+        let service = service_fn(move |request| {
+            if over.is_some() {
+                of_requests.command(Order::Finish);
+            }
+            answer(Rc::clone(&gateway), &of_requests, peer, over, request)
+        });
         let ended = if multiplexed {
             notes.multiplexes();
             // In a box, since most connections are not of this kind and would keep room for it.
@@ -196,11 +221,12 @@ fn answer(
     gateway: Rc<Gateway>,
     notes: &Rc<Notes>,
     peer: Peer,
+    over: Option<&'static str>,
     request: Request<Incoming>,
 ) -> impl Future<Output = Result<Response<Tracked>, Infallible>> + use<> {
     let busy = Busy::on(notes);
     // A box for each request: a connection that is idle then keeps no room for one.
-    let response = Box::pin(gateway.handle(request, peer));
+    let response = Box::pin(gateway.handle(request, peer, over));
     async move { Ok(response.await.map(|answer| Tracked::new(answer, busy))) }
 }
 

@@ -2,6 +2,7 @@
 //! listener. A [`Server`] is a running gateway.
 
 mod admin;
+mod admission;
 mod connection;
 mod control;
 #[cfg(feature = "fuzzing")]
@@ -13,6 +14,7 @@ mod tracked;
 mod watch;
 mod worker;
 
+pub use admission::TURNED_AWAY;
 pub use control::Stage;
 pub use listener::Bound;
 
@@ -20,6 +22,7 @@ use crate::config::Snapshot;
 use crate::config::file::{Address, File};
 use crate::observe::{Audit, AuditSettings, Exposition, WorkerMetrics, Writer};
 use admin::Admin;
+use admission::Admission;
 use control::Controller;
 use listener::{Listener, SocketFile, bind};
 use std::io;
@@ -146,14 +149,14 @@ impl Server {
             };
             start_admin(admin, listener)?;
         }
+        let admission = Admission::new(&snapshot.limits);
         let workers = metrics
             .into_iter()
-            .enumerate()
-            .map(|(number, metrics)| {
+            .map(|metrics| {
                 start_worker(Worker {
                     snapshot: Arc::clone(snapshot),
-                    number,
                     workers: count,
+                    admission: Arc::clone(&admission),
                     listener: listener.try_clone().map_err(StartError::Thread)?,
                     audit: audit.clone(),
                     metrics,

@@ -1,6 +1,7 @@
 //! One worker: a thread with a runtime of its own, its own connections and its own upstream pool. What
 //! workers share is the listening socket, the snapshot and the audit queue.
 
+use super::admission::{Admission, Place};
 use super::connection::Shared;
 use super::control::{Control, Stage};
 use super::listener::{Door, Listener};
@@ -14,7 +15,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::{Builder, LocalOptions};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// How long to wait after a failed accept: most causes (no descriptors left) pass when connections
 /// end, and trying at once would only spin.
@@ -26,9 +26,8 @@ const RUNTIME_END: Duration = Duration::from_millis(100);
 /// What a worker is made of.
 pub(super) struct Worker {
     pub(super) snapshot: Arc<Snapshot>,
-    /// Counted from 0.
-    pub(super) number: usize,
     pub(super) workers: usize,
+    pub(super) admission: Arc<Admission>,
     pub(super) listener: Listener,
     pub(super) audit: Audit,
     pub(super) metrics: Arc<WorkerMetrics>,
@@ -75,15 +74,13 @@ impl Worker {
                 }
             }
         });
-        let all = self.snapshot.limits.connections;
-        let places = all / self.workers + usize::from(self.number < all % self.workers);
         self.control.ready();
         let mut control = self.control;
-        let door = accept(door, &shared, places, &mut control).await;
+        let door = accept(door, &shared, &self.admission, &mut control).await;
         shared.gateway.drain();
         connections.drain();
         for (stream, peer) in door.close()? {
-            tokio::task::spawn_local(Rc::clone(&shared).serve(stream, peer, None));
+            serve(&shared, stream, peer, None);
         }
         drain(&shared, &mut control, self.drain_timeout).await;
         sweeper.abort();
@@ -91,38 +88,44 @@ impl Worker {
     }
 }
 
-/// Accepts connections until the drain begins; gives the door back. While `places` connections are
-/// open, further ones wait in the kernel's queue.
-async fn accept(door: Door, shared: &Rc<Shared>, places: usize, control: &mut Control) -> Door {
-    let places = Arc::new(Semaphore::new(places));
+/// Accepts connections until the drain begins; gives the door back.
+async fn accept(
+    door: Door,
+    shared: &Rc<Shared>,
+    admission: &Arc<Admission>,
+    control: &mut Control,
+) -> Door {
+    let mut failing = false;
     loop {
         let accepted = tokio::select! {
             biased;
             () = control.reached(Stage::Draining) => return door,
-            accepted = accept_one(&door, &places) => accepted,
+            accepted = door.accept() => accepted,
         };
         match accepted {
-            Ok((stream, peer, place)) => {
-                tokio::task::spawn_local(Rc::clone(shared).serve(stream, peer, Some(place)));
+            Ok((stream, peer)) => {
+                if std::mem::take(&mut failing) {
+                    tracing::warn!("connections can be accepted again");
+                }
+                match admission.admit(peer) {
+                    Some(place) => serve(shared, stream, peer, Some(place)),
+                    // Dropped without a word: there is no room even for one.
+                    None => shared.turn_away(),
+                }
             }
             Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
+                // It lasts as long as its cause, which is told once.
+                if !std::mem::replace(&mut failing, true) {
+                    tracing::warn!(%error, "connections cannot be accepted");
+                }
                 tokio::time::sleep(ACCEPT_AGAIN).await;
             }
         }
     }
 }
 
-async fn accept_one(
-    door: &Door,
-    places: &Arc<Semaphore>,
-) -> io::Result<(Stream, Peer, OwnedSemaphorePermit)> {
-    let place = Arc::clone(places)
-        .acquire_owned()
-        .await
-        .map_err(io::Error::other)?;
-    let (stream, peer) = door.accept().await?;
-    Ok((stream, peer, place))
+fn serve(shared: &Rc<Shared>, stream: Stream, peer: Peer, place: Option<Place>) {
+    tokio::task::spawn_local(Rc::clone(shared).serve(stream, peer, place));
 }
 
 /// Waits until every connection has ended, at most for `patience`; then ends the rest.

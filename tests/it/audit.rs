@@ -2,7 +2,7 @@
 
 use crate::support::client::{ALL, CUSTOMER, Client, ONE, Request};
 use crate::support::fake::Fake;
-use crate::support::gateway::{Gateway, LIMITED, READER, Setup};
+use crate::support::gateway::{Gateway, LIMITED, READER, Setup, WRITER};
 use crate::support::http1::json as parsed;
 use serde_json::{Value, json};
 use std::fs::{File, OpenOptions};
@@ -323,4 +323,23 @@ fn a_pipe_whose_reader_left_is_no_reason_to_end() {
     drop(client);
     assert!(gateway.end().0.audited);
     assert!(reader.join().expect("lines"));
+}
+
+#[test]
+fn a_method_that_is_none_is_not_recorded() {
+    let upstream = Fake::good();
+    let gateway = Gateway::before(upstream.address);
+    for method in [WRITER, "get", "PROPFIND", "PATCH"] {
+        let answer = gateway.exchange(&Request::new(method, ONE));
+        assert_eq!(answer.code(), Some("method_not_allowed"), "{method}");
+    }
+    let methods: Vec<Value> = gateway
+        .stop()
+        .iter()
+        .map(|line| line["method"].clone())
+        .collect();
+    assert_eq!(
+        methods,
+        [Value::Null, Value::Null, Value::Null, "PATCH".into()]
+    );
 }

@@ -155,31 +155,6 @@ fn a_refusal_while_draining_says_that_it_closes() {
 }
 
 #[test]
-fn connections_that_waited_at_the_door_are_served() {
-    let (upstream, tell) = answering_when_told();
-    let gateway = Setup::new(upstream.address)
-        .with("limits.connections = 1")
-        .start();
-    let request = Request::update("{}");
-    let mut first = gateway.connect();
-    first.send(request.to_bytes());
-    upstream.wait_for(1);
-    let mut waiting = gateway.connect();
-    waiting.send(request.to_bytes());
-    gateway.advance(Stage::Draining);
-    for client in [&mut first, &mut waiting] {
-        tell.send(()).expect("the upstream waits");
-        let answer = client.answer();
-        assert_eq!(
-            (answer.status(), answer.field("connection")),
-            (200, Some("close"))
-        );
-    }
-    drop((first, waiting));
-    assert_eq!(gateway.end().0, CLEAN);
-}
-
-#[test]
 fn a_connection_made_just_before_the_drain_is_served() {
     for workers in [1, 2, 1, 2, 1, 2] {
         let upstream = Fake::good();

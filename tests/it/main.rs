@@ -23,6 +23,7 @@ mod doors_h2;
 mod drain;
 mod floors;
 mod forward;
+mod hardening;
 mod identity_of_json;
 mod limits;
 mod python_client;

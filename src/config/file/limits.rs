@@ -13,6 +13,13 @@ const GIB: usize = 1 << 30;
 /// pools hold tens; the limit keeps a runaway one from using up the file descriptors.
 pub const CONNECTIONS: usize = 4096;
 
+/// `limits.connections_per_peer` from one address that is not this machine's, over all workers: many times
+/// what one application's pools hold, and a quarter of what all may have.
+pub const CONNECTIONS_PER_PEER: usize = 1024;
+
+/// `limits.exempt_local_peers`: beside a sidecar everyone has the same address.
+pub const EXEMPT_LOCAL_PEERS: bool = true;
+
 /// `limits.http2_streams` open at once on one connection: a store's quota of 5 to 15 requests a second
 /// keeps fewer busy. RFC 9113 6.5.2 recommends 100 so as not to limit parallelism; the quota does.
 pub const HTTP2_STREAMS: u32 = 64;
@@ -72,6 +79,10 @@ pub const ANSWER_MEMORY: usize = 64 * MIB;
 pub struct Limits {
     /// The most connections from callers, over all workers.
     pub connections: usize,
+    /// The most connections from one address.
+    pub connections_per_peer: usize,
+    /// Whether loopback addresses are not counted one by one; those of a Unix socket never are.
+    pub exempt_local_peers: bool,
     /// The most HTTP/2 streams open at once on one connection.
     pub http2_streams: u32,
     /// For a request's whole head.
@@ -116,6 +127,16 @@ pub(super) fn limits(table: &mut TableReader<'_, '_>) -> Limits {
     Limits {
         connections: table
             .or("connections", CONNECTIONS, value::integer(1..=1_048_576))
+            .value,
+        connections_per_peer: table
+            .or(
+                "connections_per_peer",
+                CONNECTIONS_PER_PEER,
+                value::integer(1..=1_048_576),
+            )
+            .value,
+        exempt_local_peers: table
+            .or("exempt_local_peers", EXEMPT_LOCAL_PEERS, value::boolean)
             .value,
         http2_streams: table
             .or("http2_streams", HTTP2_STREAMS, value::integer(1..=1024))

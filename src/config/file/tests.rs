@@ -160,6 +160,8 @@ queue = 16
 unknown_fields = "forward"
 [limits]
 connections = 8
+connections_per_peer = 24
+exempt_local_peers = false
 http2_streams = 9
 header_timeout = "10s"
 idle_timeout = "11s"
@@ -225,6 +227,8 @@ fn every_key_is_taken_over() {
         file.limits,
         Limits {
             connections: 8,
+            connections_per_peer: 24,
+            exempt_local_peers: false,
             http2_streams: 9,
             header_timeout: seconds(10),
             idle_timeout: seconds(11),

@@ -6,6 +6,7 @@ use crate::denial::Denial;
 use crate::gateway::stream::Stream;
 use http::Uri;
 use hyper_util::client::legacy::connect::HttpConnector;
+use rustix::io::Errno;
 use rustls_pki_types::ServerName;
 use std::error::Error;
 use std::io;
@@ -77,7 +78,13 @@ impl Dialer {
             .clone()
             .call(self.uri.clone())
             .await
-            .map_err(|error| unreachable(&chain(&error)))?
+            .map_err(|error| {
+                if is_out_of_descriptors(&error) {
+                    OUT_OF_DESCRIPTORS
+                } else {
+                    unreachable(&chain(&error))
+                }
+            })?
             .into_inner();
         let Some((config, name)) = &self.tls else {
             return Ok(Dialed {
@@ -102,6 +109,24 @@ fn unreachable(cause: &str) -> Denial {
     Denial::UpstreamUnreachable {
         cause: cause.to_owned(),
     }
+}
+
+/// The gateway's own want is not the upstream's failure: it passes when connections end.
+const OUT_OF_DESCRIPTORS: Denial = Denial::Overloaded {
+    bound: "file descriptors",
+};
+
+fn is_out_of_descriptors(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let code = error.downcast_ref().and_then(io::Error::raw_os_error);
+        let code = code.map(Errno::from_raw_os_error);
+        if matches!(code, Some(Errno::MFILE | Errno::NFILE)) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// A certificate that was not accepted is another matter than a connection that broke.

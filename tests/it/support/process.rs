@@ -65,7 +65,8 @@ impl Process {
         Self::spawn(program(arguments).stdout(stdout))
     }
 
-    fn spawn(command: &mut Command) -> Self {
+    /// Starts a command of the test's own making.
+    pub fn spawn(command: &mut Command) -> Self {
         let mut child = command
             .stderr(Stdio::piped())
             .spawn()
