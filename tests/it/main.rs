@@ -31,6 +31,7 @@ mod refused;
 mod retry;
 mod sandbox;
 mod serve;
+mod soak;
 mod socket;
 mod streams;
 mod support;

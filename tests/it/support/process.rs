@@ -8,6 +8,8 @@ use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_metafield-gateway");
+
 /// What a program left behind.
 #[derive(Debug)]
 pub struct Ended {
@@ -28,7 +30,11 @@ pub struct Process {
 
 /// The program with these arguments and no variables that could change what it does.
 pub fn program(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_metafield-gateway"));
+    through(Command::new(PROGRAM), arguments)
+}
+
+/// What a command has in common, however it comes to the program.
+fn through(mut command: Command, arguments: &[&str]) -> Command {
     command
         .args(arguments)
         .env_remove("METAFIELD_GATEWAY_LOG")
@@ -63,6 +69,14 @@ impl Process {
     /// Starts the program with its standard output elsewhere.
     pub fn start_writing_to(arguments: &[&str], stdout: OwnedFd) -> Self {
         Self::spawn(program(arguments).stdout(stdout))
+    }
+
+    /// Starts the program with a hard limit of file descriptors.
+    pub fn start_with_descriptors(limit: usize, arguments: &[&str]) -> Self {
+        let mut shell = Command::new("sh");
+        let limit = limit.to_string();
+        shell.args(["-c", "ulimit -n \"$0\" && exec \"$@\"", &limit, PROGRAM]);
+        Self::spawn(through(shell, arguments).stdout(Stdio::piped()))
     }
 
     /// Starts a command of the test's own making.
