@@ -30,6 +30,7 @@ mod python_client;
 mod refused;
 mod retry;
 mod sandbox;
+mod security;
 mod serve;
 mod soak;
 mod socket;

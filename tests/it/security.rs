@@ -1,0 +1,90 @@
+//! What SECURITY.md says of the tests and the dependencies is true.
+
+use std::fs;
+use std::path::Path;
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+fn read(path: &str) -> String {
+    fs::read_to_string(Path::new(ROOT).join(path)).unwrap_or_default()
+}
+
+/// Whether a test of this name stands in the file of its module, among the integration or the unit tests.
+fn exists(module: &[&str], name: &str) -> bool {
+    let module = module.join("/");
+    [
+        "tests/it/{}.rs",
+        "src/{}.rs",
+        "src/{}/mod.rs",
+        "src/{}/tests.rs",
+    ]
+    .iter()
+    .map(|pattern| read(&pattern.replace("{}", &module)))
+    .any(|text| text.contains(&format!("fn {name}(")) || text.contains(&format!("mod {name}")))
+}
+
+/// The words in backquotes.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+#[test]
+fn every_test_that_is_named_exists() {
+    let text = read("SECURITY.md");
+    let is_name = |word: &str| {
+        word.bytes()
+            .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
+    };
+    let mut found = 0;
+    for word in quoted(&text).filter(|word| word.contains("::")) {
+        let parts: Vec<&str> = word.split("::").collect();
+        assert!(parts.iter().all(|part| is_name(part)), "{word}");
+        let (name, module) = parts.split_last().expect("a name");
+        assert!(
+            exists(module, name),
+            "SECURITY.md names {word}, which there is not"
+        );
+        found += 1;
+    }
+    assert!(found > 30, "{found} tests are named");
+    for target in [
+        "target",
+        "outbound",
+        "json",
+        "metafield",
+        "config",
+        "http1",
+        "http2",
+    ] {
+        assert!(
+            text.contains(&format!("`{target}`")),
+            "the fuzz target {target}"
+        );
+        assert!(
+            !read(&format!("tests/fuzz/fuzz_targets/{target}.rs")).is_empty(),
+            "{target}"
+        );
+    }
+}
+
+#[test]
+fn every_direct_dependency_has_its_reason() {
+    let text = read("SECURITY.md");
+    let (_, table) = text.split_once("| dependency |").expect("the table");
+    let listed: Vec<&str> = table
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once('`'))
+        .map(|(name, _)| name)
+        .collect();
+    let manifest = read("Cargo.toml");
+    let (_, section) = manifest
+        .split_once("\n[dependencies]\n")
+        .expect("a section");
+    let used: Vec<&str> = section
+        .lines()
+        .take_while(|line| !line.starts_with('['))
+        .filter_map(|line| line.split_once(" = "))
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(listed, used);
+}
