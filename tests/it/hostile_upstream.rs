@@ -342,9 +342,12 @@ fn fate(line: &Value) -> Value {
     ])
 }
 
-/// The answer begins well and does not look whole at its end.
+/// The answer begins well, if its head was sent before it broke off, and does not look whole.
 fn assert_cut(client: &mut Client, name: &str) {
-    let head = client.answer_to_head();
+    let Ok(head) = client.try_answer(true) else {
+        return;
+    };
+    let head = head.unwrap_or_else(|| panic!("{name}: an orderly end"));
     assert_eq!((head.status(), head.code()), (200, None), "{name}");
     assert_eq!(head.field("x-correlation-id"), Some(ID), "{name}");
     let rest = client.rest();

@@ -64,6 +64,17 @@ impl Authority {
         self.sign(&params)
     }
 
+    /// Vouches for names in a certificate that is altered.
+    pub fn issue_altered(
+        &self,
+        names: &[&str],
+        alter: impl FnOnce(&mut CertificateParams),
+    ) -> Identity {
+        let mut params = parameters(names, "An odd server");
+        alter(&mut params);
+        self.sign(&params)
+    }
+
     fn sign(&self, params: &CertificateParams) -> Identity {
         let key = KeyPair::generate().expect("a key");
         let certificate = params.signed_by(&key, &self.0).expect("a certificate");
@@ -81,6 +92,17 @@ impl Authority {
 }
 
 impl Identity {
+    /// A certificate for names that nobody vouches for.
+    pub fn self_signed(names: &[&str]) -> Self {
+        let key = KeyPair::generate().expect("a key");
+        let params = parameters(names, "A server of nobody's");
+        let certificate = params.self_signed(&key).expect("a certificate");
+        Self {
+            certificate: certificate.pem(),
+            private_key: key.serialize_pem(),
+        }
+    }
+
     fn chain(&self) -> Vec<CertificateDer<'static>> {
         vec![CertificateDer::from_pem_slice(self.certificate.as_bytes()).expect("PEM")]
     }
