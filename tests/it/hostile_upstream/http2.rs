@@ -5,9 +5,10 @@ use super::http2_frames::{
     ACK, BODY, CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PADDED, PING,
     PRIORITY, PUSH_PROMISE, RST_STREAM, SETTINGS, WINDOW_UPDATE, answer, field, frame, head, run,
 };
-use super::{Case, End, LATE, Next, Step, Told};
+use super::{Case, End, LATE, Next, Step, Told, Upstream};
 use crate::support::client::{ALL, ONE, Request};
 use crate::support::gateway::CREDENTIAL;
+use serde_json::json;
 
 fn number(number: u32) -> [u8; 4] {
     number.to_be_bytes()
@@ -475,4 +476,54 @@ fn a_credential_in_an_answer_is_withheld() {
         Case::fatal("a farewell", frame(GOAWAY, 0, 0, &reason)).then(End::Close),
     ];
     run("HTTP/2 answers with the credential", &cases);
+}
+
+#[test]
+fn settings_that_leave_no_room_make_late_what_needs_it() {
+    let (window, streams) = (setting(4, 0), setting(3, 0));
+    let (put, get) = (Request::update("{}"), Request::new("GET", ONE));
+    let table = [
+        (
+            "no window, and a body",
+            &window,
+            &put,
+            Some("upstream_timeout"),
+        ),
+        ("no window, and no body", &window, &get, None),
+        (
+            "no streams, and a body",
+            &streams,
+            &put,
+            Some("upstream_timeout"),
+        ),
+        (
+            "no streams, and no body",
+            &streams,
+            &get,
+            Some("upstream_timeout"),
+        ),
+    ];
+    for (name, settings, request, code) in table {
+        // They come before the answer, so that they hold for the next request.
+        let case = Case::fine(name, then_answer(settings.clone()));
+        let (upstream, setup) = case.framed();
+        let gateway = setup.with("upstream.deadline = \"1s\"").start();
+        assert_eq!(gateway.exchange(&put).status(), 200, "{name}");
+        let answer = gateway.exchange(request);
+        assert_eq!(answer.code(), code, "{name}");
+        assert_eq!(
+            answer.status(),
+            if code.is_some() { 504 } else { 200 },
+            "{name}"
+        );
+        let elsewhere = gateway.exchange(&Request::new("GET", "/nowhere"));
+        assert_eq!(elsewhere.status(), 404, "{name}");
+        let lines = gateway.stop();
+        let found = [&lines[1]["code"], &lines[1]["sent"]];
+        let sent = if code.is_some() { "unknown" } else { "yes" };
+        assert_eq!(found, [&json!(code), &json!(sent)], "{name}");
+        let carried = if code.is_some() { 1 } else { 2 };
+        assert_eq!(upstream.counts(), [carried], "{name}");
+    }
+    println!("HTTP/2 settings without room: {} cases", table.len());
 }

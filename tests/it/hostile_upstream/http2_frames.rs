@@ -3,6 +3,7 @@
 use super::{Case, End, Step, Upstream};
 use crate::support::PATIENCE;
 use crate::support::fake::{Connection, Fake};
+use crate::support::gateway::Setup;
 use crate::support::tls::{Authority, LOOPBACK};
 use crate::upstream_tls;
 use std::io;
@@ -143,13 +144,19 @@ impl Case {
 
     /// The case before an upstream that speaks HTTP/2.
     pub(super) fn run_framed(&self) {
+        let (upstream, setup) = self.framed();
+        self.meet(&upstream, setup);
+    }
+
+    /// Such an upstream, and a gateway to be before it.
+    pub(super) fn framed(&self) -> (Framed, Setup) {
         let authority = Authority::new();
         let tls = authority.issue(&LOOPBACK).server(&["h2"]);
         let log = Arc::new(Log::default());
         let (case, record) = (self.clone(), Arc::clone(&log));
         let fake = Fake::over_tls(tls, move |connection| case.speak(connection, &record));
         let setup = upstream_tls::setup("127.0.0.1", fake.address, &authority);
-        self.meet(&Framed { _fake: fake, log }, setup);
+        (Framed { _fake: fake, log }, setup)
     }
 
     fn speak(&self, connection: &mut Connection, log: &Log) -> io::Result<()> {
