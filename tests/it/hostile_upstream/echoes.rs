@@ -8,6 +8,7 @@ use crate::support::gateway::{CREDENTIAL, Setup};
 use crate::support::http1::{Kind, json, read};
 use crate::support::process::Process;
 use serde_json::{Value, json};
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 
 const MIB: usize = 1024 * 1024;
@@ -169,7 +170,7 @@ fn run(group: &str, echoes: &[Echo]) {
         let id = line["correlation_id"].as_str().expect("an id");
         echoes[id_number(id) - 1].assert_recorded(line);
     }
-    println!("{group}: {} cases", echoes.len());
+    super::tell(group, echoes.len());
 }
 
 fn with_field(status: u16, field: &str) -> String {
@@ -278,9 +279,8 @@ fn in_chunks(body: &str, mut edges: Vec<usize>) -> Vec<u8> {
     let mut begin = 0;
     for edge in edges {
         let chunk = &body.as_bytes()[begin..edge];
-        bytes.push_str(&format!("{:x}\r\n", chunk.len()));
-        bytes.push_str(std::str::from_utf8(chunk).expect("ASCII"));
-        bytes.push_str("\r\n");
+        let chunk = std::str::from_utf8(chunk).expect("ASCII");
+        write!(bytes, "{:x}\r\n{chunk}\r\n", chunk.len()).expect("a string");
         begin = edge;
     }
     bytes.push_str("0\r\n\r\n");
@@ -314,7 +314,8 @@ fn a_credential_in_a_body_is_withheld_wherever_the_chunks_end() {
         in_chunks(&body, each),
         ECHOED,
     ));
-    let twice = format!("canary-{}{body}", &CREDENTIAL[..length - 1]);
+    let (most, _) = CREDENTIAL.split_at(length - 1);
+    let twice = format!("canary-{most}{body}");
     echoes.push(Echo::new(
         "behind its beginning",
         with_length(200, &twice),
@@ -368,9 +369,11 @@ fn a_credential_in_a_long_body_is_cut_off_before_its_first_byte() {
 /// What is looked for is the credential as it is: another form of it is another text.
 #[test]
 fn another_form_of_the_credential_is_another_text() {
+    let (begin, _) = CREDENTIAL.split_at(CREDENTIAL.len() - 1);
+    let (_, end) = CREDENTIAL.split_at(1);
     let bodies = [
-        CREDENTIAL[..CREDENTIAL.len() - 1].to_owned(),
-        CREDENTIAL[1..].to_owned(),
+        begin.to_owned(),
+        end.to_owned(),
         CREDENTIAL.replace("5f", "5e"),
         CREDENTIAL.replace('-', "%2D"),
         CREDENTIAL.replace('c', "\\u0063"),

@@ -61,6 +61,41 @@ pub fn answer(stream: u32) -> Vec<u8> {
     answer
 }
 
+/// A number as frames hold it.
+pub fn number(number: u32) -> [u8; 4] {
+    number.to_be_bytes()
+}
+
+/// The upstream leaves, having acted on no stream after `last`.
+pub fn goaway(last: u32, code: u32) -> Vec<u8> {
+    frame(GOAWAY, 0, 0, &[number(last), number(code)].concat())
+}
+
+/// A stream is given up.
+pub fn reset(stream: u32, code: u32) -> Vec<u8> {
+    frame(RST_STREAM, 0, stream, &number(code))
+}
+
+/// More room for a stream, or on 0 for the connection.
+pub fn window(stream: u32, more: u32) -> Vec<u8> {
+    frame(WINDOW_UPDATE, 0, stream, &number(more))
+}
+
+/// One setting.
+pub fn setting(id: u8, value: u32) -> Vec<u8> {
+    frame(SETTINGS, 0, 0, &[&[0, id][..], &number(value)].concat())
+}
+
+/// A piece of a body.
+pub fn data(flags: u8, stream: u32, bytes: &str) -> Vec<u8> {
+    frame(DATA, flags, stream, bytes.as_bytes())
+}
+
+/// A whole good answer behind these bytes.
+pub fn then_answer(bytes: Vec<u8>) -> Vec<u8> {
+    [bytes, answer(1)].concat()
+}
+
 /// What a frame says of itself.
 struct Seen {
     kind: u8,
@@ -215,5 +250,5 @@ pub fn run(group: &str, cases: &[Case]) {
             }
         });
     }
-    println!("{group}: {} cases", cases.len());
+    super::tell(group, cases.len());
 }

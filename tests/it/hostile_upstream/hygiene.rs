@@ -112,7 +112,7 @@ fn fields_that_are_not_for_the_caller_stay_behind() {
             assert!(!format!("{answer:?}").contains("forged"), "{name}");
         }
     }
-    println!("fields: {} cases", TABLE.len() * 3);
+    super::tell("fields", TABLE.len() * 3);
 }
 
 #[test]
@@ -132,5 +132,5 @@ fn a_long_answer_is_as_clean_as_a_short_one() {
         expected.sort_unstable();
         assert_eq!(names, expected, "{name}");
     }
-    println!("fields of long answers: {} cases", TABLE.len());
+    super::tell("fields of long answers", TABLE.len());
 }

@@ -55,7 +55,7 @@ fn a_length_that_is_clear_is_made_plain() {
         let answer = answer.expect("a whole answer");
         assert_eq!(answer.all("content-length"), ["2"], "{line}");
     }
-    println!("lengths that are clear: {} cases", lines.len());
+    super::tell("lengths that are clear", lines.len());
 }
 
 #[test]

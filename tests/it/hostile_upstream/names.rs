@@ -33,5 +33,5 @@ fn a_name_that_leads_nowhere_is_unreachable() {
             assert!(line["duration_us"].as_u64() < Some(SOON), "{line}");
         }
     }
-    println!("names: {} cases", hosts.len());
+    super::tell("names", hosts.len());
 }

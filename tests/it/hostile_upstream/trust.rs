@@ -114,5 +114,5 @@ fn a_handshake_that_comes_to_nothing_is_unreachable() {
         &upstream,
         "upstream_unreachable",
     );
-    println!("handshakes: {} cases", count + 1);
+    super::tell("handshakes", count + 1);
 }
