@@ -18,6 +18,7 @@ use hyper::body::{Body, Incoming};
 use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::task::coop::poll_proceed;
 use tokio::time::Instant;
 
 /// The most bytes of an answer that are collected before its head is sent.
@@ -68,20 +69,36 @@ pub(super) struct Rest {
     _permit: OwnedSemaphorePermit,
 }
 
+/// Why the rest of a body cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RestError {
+    #[error(transparent)]
+    Hyper(#[from] hyper::Error),
+    #[error("the answer's stream was given up within its body")]
+    GivenUp,
+}
+
 impl Rest {
     /// The next piece of data; trailers are dropped. Cancel safe.
     pub(super) fn poll_piece(
         &mut self,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<hyper::Result<Bytes>>> {
+    ) -> Poll<Option<Result<Bytes, RestError>>> {
+        // Pieces that lie ready, many and small, must not keep the worker from the others.
+        let turn = ready!(poll_proceed(cx));
         loop {
             let frame = match &mut self.connection {
                 Some(connection) => connection.poll_frame(&mut self.incoming, cx),
                 None => poll_driven(&mut self.incoming, cx),
             };
-            match ready!(frame) {
+            let frame = ready!(frame);
+            turn.made_progress();
+            match frame {
+                None if self.was_given_up() => {
+                    return Poll::Ready(Some(Err(RestError::GivenUp)));
+                }
                 None => return Poll::Ready(None),
-                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
                 Some(Ok(frame)) => {
                     if let Ok(data) = frame.into_data() {
                         return Poll::Ready(Some(Ok(data)));
@@ -89,6 +106,14 @@ impl Rest {
                 }
             }
         }
+    }
+
+    /// Whether a body that ended did not end whole. hyper ends it also where its stream was reset without
+    /// an error (RFC 9113 section 8.1), whatever is missing.
+    fn was_given_up(&self) -> bool {
+        self.connection.is_none()
+            && !self.incoming.is_end_stream()
+            && self.incoming.size_hint().exact() != Some(0)
     }
 }
 
@@ -103,7 +128,7 @@ pub(super) async fn receive(
 ) -> Result<Inbound, Denial> {
     let (mut head, incoming) = reply.response.into_parts();
     check_status(head.status)?;
-    check_framing(&head.headers)?;
+    check_framing(&mut head.headers)?;
     if occurs(credential, &head.headers) {
         return Err(Denial::CredentialEchoed);
     }
@@ -173,7 +198,7 @@ fn check_status(status: StatusCode) -> Result<(), Denial> {
 
 /// hyper reads such an answer by its chunks (RFC 9112 section 6.3), but the length that it leaves
 /// standing would frame another body for the client.
-fn check_framing(headers: &HeaderMap) -> Result<(), Denial> {
+fn check_framing(headers: &mut HeaderMap) -> Result<(), Denial> {
     if !is_plainly_chunked(headers) {
         return Err(Denial::UpstreamProtocolError {
             cause: "the answer has another transfer coding than chunked".to_owned(),
@@ -184,7 +209,47 @@ fn check_framing(headers: &HeaderMap) -> Result<(), Denial> {
             cause: "the answer has both `Transfer-Encoding` and `Content-Length`".to_owned(),
         });
     }
+    make_length_plain(headers)
+}
+
+/// A length that is said several times alike is said once from here on (RFC 9110 section 8.6); hyper does
+/// not look at the one of an answer to `HEAD`.
+fn make_length_plain(headers: &mut HeaderMap) -> Result<(), Denial> {
+    let lines = headers.get_all(CONTENT_LENGTH);
+    let mut rest = lines.iter();
+    let plain = match (rest.next(), rest.next()) {
+        (None, _) => return Ok(()),
+        (Some(line), None) if line.as_bytes().iter().all(u8::is_ascii_digit) => {
+            return length(line.as_bytes())
+                .map(drop)
+                .ok_or_else(malformed_length);
+        }
+        _ => lines
+            .iter()
+            .map(|line| length(line.as_bytes()))
+            .reduce(|one, other| one.filter(|_| one == other)),
+    };
+    let plain = plain.flatten().ok_or_else(malformed_length)?;
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(plain));
     Ok(())
+}
+
+/// The number in a line, which may be a list of one number.
+fn length(line: &[u8]) -> Option<u64> {
+    let numbers = line.split(|byte| *byte == b',').map(|number| {
+        let digits = std::str::from_utf8(number.trim_ascii()).ok()?;
+        digits
+            .bytes()
+            .all(|byte| byte.is_ascii_digit())
+            .then(|| digits.parse().ok())?
+    });
+    numbers.reduce(|one, other| one.filter(|_| one == other))?
+}
+
+fn malformed_length() -> Denial {
+    Denial::UpstreamProtocolError {
+        cause: "the answer's `Content-Length` is not one number".to_owned(),
+    }
 }
 
 /// Whether a field holds the credential; in its name, letters have lost their case.

@@ -78,8 +78,11 @@ impl Http1 {
             } = self;
             drive(connection, ended, poll_fn(|cx| sender.poll_ready(cx))).await?;
         }
+        self.meter.awaits_head();
         let answer = self.sender.send_request(request);
-        drive(&mut self.connection, &mut self.ended, answer).await
+        let answer = drive(&mut self.connection, &mut self.ended, answer).await;
+        self.meter.has_head();
+        answer
     }
 
     /// The next frame of the answer's body.

@@ -9,11 +9,35 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+/// The most bytes of an answer's head and the interim ones (1xx) before it. hyper bounds each head, and
+/// reads on after an interim one for as long as there is another.
+const HEADS: u64 = 256 * 1024;
+
 /// Bytes handed to a connection and taken from it since it was opened.
 #[derive(Debug, Default)]
 pub(in crate::gateway) struct Meter {
     written: Cell<u64>,
     read: Cell<u64>,
+    /// How far may be read before the head of an answer must have come.
+    head_until: Cell<Option<u64>>,
+}
+
+impl Meter {
+    /// An answer's head is awaited from now on.
+    pub(super) fn awaits_head(&self) {
+        self.head_until.set(Some(self.read.get() + HEADS));
+    }
+
+    /// The head has come.
+    pub(super) fn has_head(&self) {
+        self.head_until.set(None);
+    }
+
+    fn is_without_head(&self) -> bool {
+        self.head_until
+            .get()
+            .is_some_and(|most| self.read.get() >= most)
+    }
 }
 
 /// Where a connection's counts stood when an exchange began on it.
@@ -81,6 +105,9 @@ impl AsyncRead for Metered {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.meter.is_without_head() {
+            return Poll::Ready(Err(io::Error::other("interim answers without end")));
+        }
         let before = buffer.filled().len();
         let outcome = Pin::new(&mut self.stream).poll_read(cx, buffer);
         let count = buffer.filled().len() - before;

@@ -78,9 +78,9 @@ fn an_answer_that_stalls_ends_in_time_and_holds_up_nobody() {
     cases.push(Case::new("drips a head that never ends", "", LATE).steps(dripping));
     let waiting = "HTTP/1.1 100 Continue\r\n\r\n";
     cases.push(Case::new("says to go on and no more", waiting, LATE));
-    let hints = "HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n".repeat(10_000);
+    let hints = "HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n".repeat(5_000);
     cases.push(Case::new(
-        "hints ten thousand times and no more",
+        "hints five thousand times and no more",
         hints,
         LATE,
     ));
@@ -274,28 +274,42 @@ fn a_head_without_end_is_bounded_and_holds_up_nobody() {
             "Link: <x>\r\n",
         ),
     ];
-    let cases = floods.map(|(name, begin, more)| {
+    let whole = [
+        (
+            "interim heads without end",
+            "",
+            "HTTP/1.1 103 x\r\nLink: <x>\r\n\r\n",
+        ),
+        (
+            "bare interim heads without end",
+            "",
+            "HTTP/1.1 100 Continue\r\n\r\n",
+        ),
+    ];
+    let cases = floods.into_iter().chain(whole).map(|(name, begin, more)| {
         let flood = more.repeat(1000).into_bytes();
         let steps = [Step::Read, Step::Send(begin.into()), Step::Flood(flood)];
         Case::no_head(name, "").steps(steps)
     });
-    run("heads without end", &cases);
+    run("heads without end", &cases.collect::<Vec<Case>>());
 }
 
 #[test]
 fn a_body_without_end_has_one_all_the_same() {
-    let flood = [
-        Step::Read,
-        Step::Send(b"HTTP/1.1 200 OK\r\n\r\n".to_vec()),
-        Step::Flood(vec![b'x'; 8192]),
+    let floods = [
+        ("a body without end", "", vec![b'x'; 8192]),
+        (
+            "tiny chunks without end",
+            "Transfer-Encoding: chunked\r\n",
+            b"8\r\nabcdefgh\r\n".repeat(1000),
+        ),
     ];
-    let case = Case::new("a body without end", "", Told::Cut("answer_timeout"));
     let settings = "limits.answer_timeout = \"300ms\"";
-    run(
-        "bodies without end",
-        &[Case {
-            settings,
-            ..case.steps(flood)
-        }],
-    );
+    let cases = floods.map(|(name, fields, flood)| {
+        let head = format!("HTTP/1.1 200 OK\r\n{fields}\r\n").into_bytes();
+        let steps = [Step::Read, Step::Send(head), Step::Flood(flood)];
+        let case = Case::new(name, "", Told::Cut("answer_timeout")).steps(steps);
+        Case { settings, ..case }
+    });
+    run("bodies without end", &cases);
 }

@@ -59,6 +59,18 @@ fn a_length_that_is_clear_is_made_plain() {
 }
 
 #[test]
+fn a_long_answer_has_a_plain_length_too() {
+    let body = "x".repeat(1_200_000);
+    for line in ["1200000, 1200000", "1200000\r\nContent-Length: 01200000"] {
+        let bytes = format!("HTTP/1.1 200 OK\r\nContent-Length: {line}\r\n\r\n{body}");
+        let answer = Case::passed(line, bytes, 200, &body).run();
+        let answer = answer.expect("a whole answer");
+        assert_eq!(answer.all("content-length"), ["1200000"], "{line}");
+    }
+    super::tell("long lengths that are clear", 2);
+}
+
+#[test]
 fn a_length_that_is_not_kept_is_a_broken_answer() {
     let more = Case::passed(
         "too short by a byte",
@@ -145,6 +157,24 @@ fn the_length_of_an_answer_to_head_is_nobodys_body() {
     let mut cases = lines
         .map(|line| Case::passed(line, answer(line), 200, "").to(head.clone()))
         .to_vec();
+    for line in [
+        "Content-Length: 2, 2",
+        "Content-Length: 02\r\nContent-Length: 2",
+    ] {
+        let case = Case::passed(line, answer(line), 200, "").to(head.clone());
+        let plain = case.run().expect("a whole answer");
+        assert_eq!(plain.all("content-length"), ["2"], "{line}");
+    }
+    for line in [
+        "Content-Length: two",
+        "Content-Length: -1",
+        "Content-Length: 2, 3",
+        "Content-Length:",
+        "Content-Length: 2\r\nContent-Length: 3",
+        "Content-Length: 18446744073709551616",
+    ] {
+        cases.push(Case::no_rest(line, answer(line)).to(head.clone()));
+    }
     let both = answer("Transfer-Encoding: chunked\r\nContent-Length: 2");
     cases.push(Case::no_rest("two lengths", both).to(head.clone()));
     let body = format!("{}{{}}", answer("Content-Length: 2"));
