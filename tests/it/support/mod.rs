@@ -5,6 +5,7 @@ pub mod client;
 pub mod client_h2;
 pub mod fake;
 pub mod fake_h2;
+pub mod frames;
 pub mod gateway;
 pub mod http1;
 pub mod process;

@@ -1,0 +1,68 @@
+//! What a client may hold open: so many streams, each for so long, and a connection that does nothing
+//! for no longer than one that is idle.
+
+use super::{codes, get, measured, open, ordinary, still_serves};
+use crate::support::fake::Fake;
+use crate::support::frames::{ACK, END_STREAM, GOAWAY, HEADERS, PING, Wire, block, frame};
+
+/// The default of `limits.http2_streams`.
+const STREAMS: u32 = 64;
+
+#[test]
+fn streams_beyond_the_most_are_refused() {
+    let upstream = Fake::good();
+    let gateway = measured(&upstream, "limits.body_timeout = \"300ms\"");
+    let mut wire = Wire::connect(gateway.address());
+    let held = (0..STREAMS).map(|count| open(2 * count + 1));
+    wire.send(held.collect::<Vec<_>>().concat());
+    let beyond = 2 * STREAMS + 1;
+    wire.send(get(beyond));
+    assert_eq!(wire.events(beyond), ["reset REFUSED_STREAM"]);
+    still_serves(gateway.address());
+    // The last of those that are held open is given up when its body does not come.
+    let mut events = wire.events(2 * STREAMS - 1);
+    events.retain(|event| !event.ends_with("reset NO_ERROR"));
+    assert_eq!(events.len(), STREAMS as usize);
+    assert!(
+        events
+            .iter()
+            .all(|event| event.ends_with("408 body_timeout")),
+        "{events:?}"
+    );
+    wire.send(get(beyond + 2));
+    assert_eq!(wire.events(beyond + 2).pop().as_deref(), Some("200"));
+    drop(wire);
+    let mut expected = vec!["-"; 2];
+    expected.extend(["body_timeout"; STREAMS as usize]);
+    let mut found = codes(&gateway.stop());
+    found.sort();
+    assert_eq!(found, expected);
+    assert_eq!(upstream.requests().len(), 2);
+}
+
+#[test]
+fn a_connection_that_only_keeps_itself_busy_is_idle() {
+    let unended = || frame(HEADERS, END_STREAM, 1, block(&ordinary("GET")));
+    let ping = || frame(PING, 0, 0, [0; 8]);
+    for (title, first, busy) in [
+        ("PING", Vec::new(), ping()),
+        ("half a head", unended(), Vec::new()),
+    ] {
+        let upstream = Fake::good();
+        let gateway = measured(&upstream, "limits.idle_timeout = \"300ms\"");
+        let mut wire = Wire::connect(gateway.address());
+        wire.send(first);
+        loop {
+            wire.send(&busy);
+            let frame = wire.frame().expect("a frame");
+            match (frame.kind, frame.flags) {
+                (GOAWAY, _) => break,
+                (PING, ACK) => {}
+                other => panic!("{title}: {other:?}"),
+            }
+        }
+        still_serves(gateway.address());
+        drop(wire);
+        assert_eq!(codes(&gateway.stop()), ["-"], "{title}");
+    }
+}
