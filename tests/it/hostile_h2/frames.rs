@@ -171,3 +171,22 @@ fn header_blocks_are_read_or_end_the_connection() {
     };
     check("header blocks", &cases(table));
 }
+
+#[test]
+fn a_stream_that_has_ended_is_closed() {
+    let table = table! {
+        ("DATA", "1: 200, 1: reset STREAM_CLOSED, 200", data(1, END_STREAM, "{}"));
+        ("HEADERS", "1: 200, goaway PROTOCOL_ERROR", get(1));
+        ("RST_STREAM", "1: 200, 200", reset(1, 8));
+        ("WINDOW_UPDATE", "1: 200, 200", window(1, 1));
+        ("WINDOW_UPDATE beyond the most", "1: 200, 200", window(1, MOST));
+        ("WINDOW_UPDATE of 0", "1: 200, goaway PROTOCOL_ERROR", window(1, 0));
+        ("PRIORITY", "1: 200, 200", frame(PRIORITY, 0, 1, [0; 5]));
+        ("CONTINUATION", "1: 200, goaway PROTOCOL_ERROR", frame(CONTINUATION, END_HEADERS, 1, []));
+    };
+    let mut cases = cases(table);
+    for case in &mut cases {
+        case.behind = [std::mem::replace(&mut case.bytes, get(1)), get(LAST)].concat();
+    }
+    check("frames behind an answer", &cases);
+}
