@@ -16,7 +16,7 @@ const MANY: usize = 20_000;
 /// What is sent first, what is sent [`MANY`] times, and what the client is told.
 type Flood = (&'static str, &'static str, fn() -> Vec<u8>, fn() -> Vec<u8>);
 
-const FLOODS: [Flood; 13] = [
+const FLOODS: [Flood; 12] = [
     ("PRIORITY", "200", Vec::new, || {
         frame(PRIORITY, 0, 1, [0; 5])
     }),
@@ -56,12 +56,6 @@ const FLOODS: [Flood; 13] = [
         "DATA of one byte",
         "goaway ENHANCE_YOUR_CALM too_many_data_frames",
         || open(1),
-        || data(1, 0, b" "),
-    ),
-    (
-        "DATA of one byte that nobody reads",
-        "goaway ENHANCE_YOUR_CALM too_many_data_frames",
-        || [get(1), reset(1, 8)].concat(),
         || data(1, 0, b" "),
     ),
     (

@@ -260,26 +260,30 @@ impl Wire {
     pub fn events(&mut self, watched: u32) -> Vec<String> {
         let mut events = Vec::new();
         loop {
-            let frame = match self.frame() {
-                Ok(frame) => frame,
+            match self.next_event() {
+                Ok((0, event)) => events.push(event),
+                Ok((stream, event)) if stream == watched => {
+                    events.push(event);
+                    return events;
+                }
+                Ok((stream, event)) => events.push(format!("{stream}: {event}")),
                 Err(error) => {
                     events.push(end(&error).to_owned());
                     return events;
                 }
-            };
-            let stream = frame.stream;
-            let Some(event) = self.event(frame) else {
-                continue;
-            };
-            if stream == watched {
-                events.push(event);
-                return events;
             }
-            events.push(if stream == 0 {
-                event
-            } else {
-                format!("{stream}: {event}")
-            });
+        }
+    }
+
+    /// Reads until a stream has ended or was refused, or the connection goes away: stream 0. An error where
+    /// it has ended.
+    pub fn next_event(&mut self) -> io::Result<(u32, String)> {
+        loop {
+            let frame = self.frame()?;
+            let stream = frame.stream;
+            if let Some(event) = self.event(frame) {
+                return Ok((stream, event));
+            }
         }
     }
 
