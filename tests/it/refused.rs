@@ -15,10 +15,11 @@ mod query;
 mod size;
 mod target;
 
-use crate::support::client::{ALL, CUSTOMER, ONE, Request};
+use crate::support::client::Request;
 use crate::support::fake::Fake;
 use crate::support::gateway::Setup;
 use crate::support::http1::Message;
+use crate::support::table::{columns, place};
 use serde_json::Value;
 
 /// What every token, credential and value in these tables begins with, and no answer or audit line may
@@ -51,34 +52,6 @@ impl Case {
             code: code.to_owned(),
         }
     }
-}
-
-/// The lines of a table in columns that are parted by spaces; the last column is the rest, verbatim.
-fn columns<const N: usize>(table: &str) -> impl Iterator<Item = [&str; N]> {
-    let lines = table.lines().map(str::trim_start);
-    lines.filter(|line| !line.is_empty()).map(|line| {
-        let mut rest = line;
-        std::array::from_fn(|column| {
-            if column + 1 == N {
-                return rest;
-            }
-            let (word, after) = rest.split_once(' ').unwrap_or((rest, ""));
-            rest = after.trim_start();
-            word
-        })
-    })
-}
-
-/// A target by the short name of its path.
-fn place(name: &str) -> String {
-    let (path, query) = name.split_at(name.find('?').unwrap_or(name.len()));
-    let path = match path {
-        "one" => ONE,
-        "customer" => CUSTOMER,
-        "all" => ALL,
-        path => path,
-    };
-    format!("{path}{query}")
 }
 
 /// Sends each case on a connection of its own to one gateway. Gives the answers.

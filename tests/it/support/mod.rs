@@ -10,6 +10,7 @@ pub mod gateway;
 pub mod http1;
 pub mod process;
 pub mod readings;
+pub mod table;
 pub mod tls;
 
 /// How long a test waits for what must come: far longer than it takes, so that only a defect meets it.
