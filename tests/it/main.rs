@@ -24,6 +24,7 @@ mod drain;
 mod floors;
 mod forward;
 mod hardening;
+mod hostile;
 mod hostile_h2;
 mod hostile_upstream;
 mod identity_of_json;

@@ -1,9 +1,10 @@
-//! Upstreams for the gateway to meet, named by what they do. Each records the exact bytes of every
-//! request by connection.
+//! Upstreams for the gateway to meet, named by what they do. Each records by connection every request
+//! and every byte that was read.
 
 use super::PATIENCE;
 use super::http1::{Kind, Message, read};
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use super::wire::Wire;
+use rustls::ServerConfig;
 use std::io::{self, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
@@ -28,66 +29,62 @@ pub struct Fake {
 )]
 #[derive(Default)]
 struct Log {
-    entries: Mutex<Vec<Vec<Message>>>,
+    entries: Mutex<Vec<Entry>>,
     changed: Condvar,
     closing: std::sync::atomic::AtomicBool,
+}
+
+/// What is known of one connection.
+#[derive(Default)]
+struct Entry {
+    requests: Vec<Message>,
+    raw: Vec<u8>,
+    ended: bool,
+}
+
+impl Log {
+    /// Changes the record of a connection.
+    fn note(&self, number: usize, change: impl FnOnce(&mut Entry)) {
+        let mut entries = self.entries.lock().expect("the record");
+        change(entries.get_mut(number).expect("this connection's record"));
+        self.changed.notify_all();
+    }
+
+    /// Waits until the records are as they should be.
+    fn wait(&self, expected: &str, is_so: impl Fn(&[Entry]) -> bool) {
+        let entries = self.entries.lock().expect("the record");
+        let (_entries, waited) = self
+            .changed
+            .wait_timeout_while(entries, PATIENCE, |entries| !is_so(entries))
+            .expect("the record");
+        assert!(!waited.timed_out(), "{expected} expected");
+    }
 }
 
 /// One connection of the gateway.
 pub struct Connection {
     /// Counted from 0.
     pub number: usize,
-    stream: BufReader<Wire>,
+    stream: BufReader<Recorder>,
     log: Arc<Log>,
 }
 
-/// What a connection's bytes go over.
-enum Wire {
-    Tcp(TcpStream),
-    Tls(Box<StreamOwned<ServerConnection, TcpStream>>),
+/// Records each byte that is read.
+struct Recorder {
+    wire: Wire,
+    number: usize,
+    log: Arc<Log>,
 }
 
-impl Wire {
-    fn new(tcp: TcpStream, tls: Option<&Arc<ServerConfig>>) -> Self {
-        match tls {
-            None => Self::Tcp(tcp),
-            Some(config) => {
-                let tls = ServerConnection::new(Arc::clone(config)).expect("a configuration");
-                Self::Tls(Box::new(StreamOwned::new(tls, tcp)))
-            }
-        }
-    }
-
-    fn tcp(&self) -> &TcpStream {
-        match self {
-            Self::Tcp(tcp) => tcp,
-            Self::Tls(tls) => &tls.sock,
-        }
-    }
-}
-
-impl Read for Wire {
+impl Read for Recorder {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Tcp(tcp) => tcp.read(buffer),
-            Self::Tls(tls) => tls.read(buffer),
+        let count = self.wire.read(buffer)?;
+        if count > 0 {
+            self.log.note(self.number, |entry| {
+                entry.raw.extend_from_slice(&buffer[..count]);
+            });
         }
-    }
-}
-
-impl Write for Wire {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Tcp(tcp) => tcp.write(bytes),
-            Self::Tls(tls) => tls.write(bytes),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Self::Tcp(tcp) => tcp.flush(),
-            Self::Tls(tls) => tls.flush(),
-        }
+        Ok(count)
     }
 }
 
@@ -96,22 +93,19 @@ impl Connection {
     pub fn request(&mut self) -> io::Result<Option<Message>> {
         let request = read(&mut self.stream, Kind::Request)?;
         if let Some(request) = &request {
-            let mut entries = self.log.entries.lock().expect("the record");
-            entries
-                .get_mut(self.number)
-                .expect("this connection's record")
-                .push(request.clone());
-            self.log.changed.notify_all();
+            self.log.note(self.number, |entry| {
+                entry.requests.push(request.clone());
+            });
         }
         Ok(request)
     }
 
-    /// Reads one byte of a request, which is not recorded.
+    /// Reads one byte, which is no part of a recorded request.
     pub fn one_byte(&mut self) -> io::Result<()> {
         self.stream.read_exact(&mut [0])
     }
 
-    /// Reads this many bytes, which are not recorded.
+    /// Reads this many bytes, which are no part of a recorded request.
     pub fn bytes(&mut self, count: usize) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; count];
         self.stream.read_exact(&mut bytes)?;
@@ -120,15 +114,12 @@ impl Connection {
 
     /// The protocol that ALPN agreed on.
     pub fn protocol(&self) -> Option<&[u8]> {
-        match self.stream.get_ref() {
-            Wire::Tcp(_) => None,
-            Wire::Tls(tls) => tls.conn.alpn_protocol(),
-        }
+        self.stream.get_ref().wire.protocol()
     }
 
     /// Writes bytes.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
-        self.stream.get_mut().write_all(bytes.as_ref())
+        self.stream.get_mut().wire.write_all(bytes.as_ref())
     }
 
     /// Waits for the gateway to close.
@@ -138,12 +129,12 @@ impl Connection {
 
     /// Closes the sending half.
     pub fn finish(&self) -> io::Result<()> {
-        self.stream.get_ref().tcp().shutdown(Shutdown::Write)
+        self.stream.get_ref().wire.tcp().shutdown(Shutdown::Write)
     }
 
     /// Closes with a reset.
     pub fn reset(&self) -> io::Result<()> {
-        socket2::SockRef::from(self.stream.get_ref().tcp())
+        socket2::SockRef::from(self.stream.get_ref().wire.tcp())
             .set_linger(Some(std::time::Duration::ZERO))
     }
 }
@@ -219,7 +210,8 @@ impl Fake {
 
     /// Every request so far, by connection.
     pub fn connections(&self) -> Vec<Vec<Message>> {
-        self.log.entries.lock().expect("the record").clone()
+        let entries = self.log.entries.lock().expect("the record");
+        entries.iter().map(|entry| entry.requests.clone()).collect()
     }
 
     /// Every request so far.
@@ -227,17 +219,25 @@ impl Fake {
         self.connections().concat()
     }
 
+    /// Every byte that was read so far, by connection.
+    pub fn raw(&self) -> Vec<Vec<u8>> {
+        let entries = self.log.entries.lock().expect("the record");
+        entries.iter().map(|entry| entry.raw.clone()).collect()
+    }
+
     /// Waits until this many requests have been read whole.
     pub fn wait_for(&self, count: usize) {
-        let entries = self.log.entries.lock().expect("the record");
-        let few =
-            |entries: &mut Vec<Vec<Message>>| entries.iter().map(Vec::len).sum::<usize>() < count;
-        let (_entries, waited) = self
-            .log
-            .changed
-            .wait_timeout_while(entries, PATIENCE, few)
-            .expect("the record");
-        assert!(!waited.timed_out(), "{count} requests were expected");
+        self.log.wait(&format!("{count} requests"), |entries| {
+            let seen: usize = entries.iter().map(|entry| entry.requests.len()).sum();
+            seen >= count
+        });
+    }
+
+    /// Waits until this many connections have ended.
+    pub fn wait_for_ended(&self, count: usize) {
+        self.log.wait(&format!("{count} ends"), |entries| {
+            entries.iter().filter(|entry| entry.ended).count() >= count
+        });
     }
 }
 
@@ -256,17 +256,25 @@ fn accept(
         stream.set_nodelay(true).expect("no delay");
         let number = {
             let mut entries = log.entries.lock().expect("the record");
-            entries.push(Vec::new());
+            entries.push(Entry::default());
             entries.len() - 1
+        };
+        let recorder = Recorder {
+            wire: Wire::new(stream, tls),
+            number,
+            log: Arc::clone(log),
         };
         let mut connection = Connection {
             number,
-            stream: BufReader::new(Wire::new(stream, tls)),
+            stream: BufReader::new(recorder),
             log: Arc::clone(log),
         };
         let behaviour = Arc::clone(behaviour);
-        // A gateway that closes in the middle is what some tests are about.
-        std::thread::spawn(move || drop(behaviour(&mut connection)));
+        std::thread::spawn(move || {
+            // A gateway that closes in the middle is what some tests are about.
+            drop(behaviour(&mut connection));
+            connection.log.note(number, |entry| entry.ended = true);
+        });
     }
 }
 

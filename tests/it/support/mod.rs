@@ -12,6 +12,7 @@ pub mod process;
 pub mod readings;
 pub mod table;
 pub mod tls;
+pub mod wire;
 
 /// How long a test waits for what must come: far longer than it takes, so that only a defect meets it.
 pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
