@@ -194,14 +194,24 @@ impl Client {
 impl Begun {
     /// Sends a piece of the body.
     pub fn send(&mut self, bytes: impl Into<Bytes>, last: bool) {
-        self.body.send_data(bytes.into(), last).expect("a body");
+        self.try_send(bytes, last).expect("a body");
+    }
+
+    /// The same; an error if the gateway has answered and wants no body any more.
+    pub fn try_send(&mut self, bytes: impl Into<Bytes>, last: bool) -> Result<(), h2::Error> {
+        self.body.send_data(bytes.into(), last)
     }
 
     /// Ends the body by trailers instead of by data.
     pub fn end_with_trailers(&mut self) {
+        self.try_end_with_trailers().expect("trailers");
+    }
+
+    /// The same; an error if the gateway has answered and wants no body any more.
+    pub fn try_end_with_trailers(&mut self) -> Result<(), h2::Error> {
         let mut trailers = http::HeaderMap::new();
         trailers.insert("x-trailer", http::HeaderValue::from_static("1"));
-        self.body.send_trailers(trailers).expect("trailers");
+        self.body.send_trailers(trailers)
     }
 }
 
@@ -256,7 +266,11 @@ async fn read(answer: http::Response<RecvStream>) -> Result<Message, h2::Error> 
     let (head, mut incoming) = answer.into_parts();
     let mut body = Vec::new();
     while let Some(piece) = incoming.data().await {
-        let piece = piece?;
+        let piece = match piece {
+            // Behind a whole answer: the rest of the request is not wanted (RFC 9113 section 8.1).
+            Err(error) if error.reason() == Some(h2::Reason::NO_ERROR) => break,
+            piece => piece?,
+        };
         incoming.flow_control().release_capacity(piece.len())?;
         body.extend_from_slice(&piece);
     }
