@@ -93,6 +93,11 @@ pub enum Denial {
     },
     /// A store outside the caller's grant.
     StoreDenied,
+    /// A header section of more fields than this.
+    TooManyHeaders {
+        /// The most there may be.
+        limit: usize,
+    },
     /// A target of more bytes than this.
     TargetTooLong {
         /// `limits.target`, in bytes
@@ -159,7 +164,7 @@ impl Denial {
             Self::CredentialEchoed => Code::CredentialEchoed,
             Self::DuplicateKey { .. } => Code::DuplicateKey,
             Self::Fields(faults) => faults.code(),
-            Self::HeadersTooLarge { .. } => Code::HeadersTooLarge,
+            Self::HeadersTooLarge { .. } | Self::TooManyHeaders { .. } => Code::HeadersTooLarge,
             Self::InvalidToken => Code::InvalidToken,
             Self::LoopDetected => Code::LoopDetected,
             Self::MalformedJson { .. } => Code::MalformedJson,
@@ -201,6 +206,7 @@ impl Denial {
             Self::DuplicateKey { key } => format!("the key `{key}` stands twice in one JSON object").into(),
             Self::Fields(faults) => faults.detail().into(),
             Self::HeadersTooLarge { limit } => format!("the header fields may have at most {limit} bytes in all").into(),
+            Self::TooManyHeaders { limit } => format!("a request may have at most {limit} header fields").into(),
             Self::InvalidToken => "a token is 16 to 8192 visible ASCII characters".into(),
             Self::LoopDetected => "the request has already been through a metafield-gateway; point the gateway's `upstream.url` at BigCommerce".into(),
             Self::MalformedJson { reason, line: 0, .. } => format!("the body is not acceptable JSON: {reason}").into(),
@@ -263,6 +269,7 @@ impl Denial {
             | Self::DuplicateKey { .. }
             | Self::Fields(_)
             | Self::HeadersTooLarge { .. }
+            | Self::TooManyHeaders { .. }
             | Self::InvalidToken
             | Self::LoopDetected
             | Self::MalformedJson { .. }

@@ -55,12 +55,18 @@ impl Announced {
 pub(super) struct RequestBody {
     incoming: Incoming,
     ended: bool,
+    /// Over HTTP/2 hyper takes a stream that was reset without an error for one that has ended.
+    may_be_reset: bool,
 }
 
 impl RequestBody {
-    pub(super) fn new(incoming: Incoming) -> Self {
+    pub(super) fn new(incoming: Incoming, version: Version) -> Self {
         let ended = incoming.is_end_stream();
-        Self { incoming, ended }
+        Self {
+            incoming,
+            ended,
+            may_be_reset: version == Version::HTTP_2,
+        }
     }
 
     /// Whether all of it has come.
@@ -174,15 +180,19 @@ impl RequestBody {
 
     /// The next piece of data that is not empty; trailers are dropped.
     async fn next_piece(&mut self) -> Result<Option<Bytes>, Denial> {
+        const ENDED_EARLY: Denial = Denial::MalformedRequest {
+            reason: "the body ended early or is not framed correctly",
+        };
         while let Some(frame) = self.incoming.frame().await {
-            let frame = frame.map_err(|_| Denial::MalformedRequest {
-                reason: "the body ended early or is not framed correctly",
-            })?;
+            let frame = frame.map_err(|_| ENDED_EARLY)?;
             if let Ok(data) = frame.into_data()
                 && !data.is_empty()
             {
                 return Ok(Some(data));
             }
+        }
+        if self.may_be_reset && !self.incoming.is_end_stream() {
+            return Err(ENDED_EARLY);
         }
         self.ended = true;
         Ok(None)

@@ -4,7 +4,9 @@
 use crate::config::Limits;
 use crate::denial::Denial;
 use crate::policy::vocabulary::Verb;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HOST, TRANSFER_ENCODING, UPGRADE, VIA};
+use http::header::{
+    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING, UPGRADE, VIA,
+};
 use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderMap, Method, Version};
@@ -12,6 +14,10 @@ use std::net::Ipv6Addr;
 
 /// The name by which a gateway of this kind knows itself in `Via`.
 pub(super) const PSEUDONYM: &str = "metafield-gateway";
+
+/// The most fields of a head: hyper's own bound for HTTP/1.1, where it answers itself. Over HTTP/2 a byte
+/// from the client may become a field of some hundred bytes, which a slow body would hold.
+const FIELDS: usize = 100;
 
 fn malformed(reason: &'static str) -> Denial {
     Denial::MalformedRequest { reason }
@@ -28,6 +34,9 @@ pub(super) fn check_framing(head: &Parts, has_body: bool, limits: &Limits) -> Re
             limit: limits.target,
         });
     }
+    if head.headers.len() > FIELDS {
+        return Err(Denial::TooManyHeaders { limit: FIELDS });
+    }
     if head.method == Method::CONNECT {
         return Err(malformed("the gateway is no tunnel: CONNECT is refused"));
     }
@@ -40,6 +49,9 @@ pub(super) fn check_framing(head: &Parts, has_body: bool, limits: &Limits) -> Re
         return Err(malformed(
             "`Transfer-Encoding` may only be `chunked`, and once",
         ));
+    }
+    if head.headers.get_all(CONTENT_LENGTH).iter().nth(1).is_some() {
+        return Err(malformed("`Content-Length` stands more than once"));
     }
     if has_body && head.version == Version::HTTP_10 {
         return Err(malformed("a body needs HTTP/1.1 or later"));
@@ -130,14 +142,14 @@ fn names_gateway(via: &[u8]) -> bool {
     })
 }
 
-/// Refuses header sections that are too large, bodies where the operation has none (`GET` and `HEAD`
+/// Gives the size of a header section in bytes. Refuses those that are too large, bodies where the operation has none (`GET` and `HEAD`
 /// were refused before), and bodies that are not declared as plain JSON.
 pub(super) fn check_headers(
     headers: &HeaderMap,
     verb: Verb,
     has_body: bool,
     limits: &Limits,
-) -> Result<(), Denial> {
+) -> Result<usize, Denial> {
     // As on the wire: name, colon, space, value, line break.
     let size: usize = headers
         .iter()
@@ -149,7 +161,7 @@ pub(super) fn check_headers(
         });
     }
     if !has_body {
-        return Ok(());
+        return Ok(size);
     }
     if !verb.has_body() {
         return Err(malformed("this operation takes no body"));
@@ -159,7 +171,7 @@ pub(super) fn check_headers(
     }
     let mut types = headers.get_all(CONTENT_TYPE).iter();
     match (types.next(), types.next()) {
-        (Some(value), None) if is_json(value.as_bytes()) => Ok(()),
+        (Some(value), None) if is_json(value.as_bytes()) => Ok(size),
         _ => Err(Denial::UnsupportedMediaType),
     }
 }

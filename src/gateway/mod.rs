@@ -107,7 +107,7 @@ impl Gateway {
         over: Option<&'static str>,
     ) -> impl Future<Output = Response<Answer>> {
         let (head, body) = request.into_parts();
-        let mut body = RequestBody::new(body);
+        let mut body = RequestBody::new(body, head.version);
         let mut entry = Entry::begin(&head, peer, &self.common, &self.audit, &self.metrics);
         // A block and no function, whose parameters would be kept twice.
         async move {
@@ -168,8 +168,9 @@ impl Gateway {
             .ok_or(Denial::UnknownStore)?;
         let queried = permit(&caller.grants, operation)?.query(head.uri.query())?;
 
-        head::check_headers(&head.headers, verb, has_body, &snapshot.limits)?;
+        let size = head::check_headers(&head.headers, verb, has_body, &snapshot.limits)?;
         let mut hold = self.bodies.hold();
+        hold.cover(size)?;
         let patience = snapshot.limits.body_timeout;
         let bytes = if has_body {
             body.read(snapshot.limits.body_of(verb), patience, &mut hold)

@@ -42,11 +42,13 @@ impl Preferences {
     }
 }
 
-/// A list that may stand in several lines (RFC 9110 section 5.3), as one.
+/// A list that may stand in several lines (RFC 9110 section 5.3), as one; empty lines add nothing to it.
 fn list(headers: &HeaderMap, name: &HeaderName) -> Option<HeaderValue> {
-    let mut lines = headers.get_all(name).iter();
-    let (Some(first), Some(second)) = (lines.next(), lines.next()) else {
-        return taken_over(headers, name);
+    let lines = headers.get_all(name).iter();
+    let mut lines = lines.filter(|line| !line.is_empty());
+    let first = lines.next()?;
+    let Some(second) = lines.next() else {
+        return Some(first).filter(|line| is_acceptable(line)).cloned();
     };
     let mut whole = first.as_bytes().to_vec();
     for line in std::iter::once(second).chain(lines) {

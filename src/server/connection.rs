@@ -39,6 +39,9 @@ const PING_PATIENCE: Duration = Duration::from_secs(10);
 /// (CVE-2023-44487, CVE-2025-8671).
 const RESETS: usize = 32;
 
+/// The fields of a head, with the pseudo-header fields, that are allowed for beside their own bytes.
+const FIELDS: usize = 104;
+
 /// How long a connection that is turned away may take in all: for its handshake, its first request and
 /// the answer.
 const TURNING_AWAY: Duration = Duration::from_secs(3);
@@ -169,10 +172,17 @@ impl Shared {
             ended
         };
         match ended {
-            Err(error) if error.is_parse() => Some(BareClose::Malformed),
+            Err(error) if error.is_parse() || is_violation(&error) => Some(BareClose::Malformed),
             _ => None,
         }
     }
+}
+
+/// Whether an HTTP/2 connection was ended for what its client sent.
+fn is_violation(error: &hyper::Error) -> bool {
+    std::error::Error::source(error)
+        .and_then(|source| source.downcast_ref::<h2::Error>())
+        .is_some_and(|error| error.is_go_away() && error.is_library())
 }
 
 async fn handshake(tls: &TlsAcceptor, tcp: TcpStream) -> std::io::Result<Stream> {
@@ -227,7 +237,15 @@ fn answer(
     let busy = Busy::on(notes);
     // A box for each request: a connection that is idle then keeps no room for one.
     let response = Box::pin(gateway.handle(request, peer, over));
-    async move { Ok(response.await.map(|answer| Tracked::new(answer, busy))) }
+    let may_be_reset = notes.is_multiplexed();
+    async move {
+        if may_be_reset {
+            // hyper looks for a reset once it has polled this: a request that was reset together with its
+            // head must not reach for the upstream.
+            tokio::task::yield_now().await;
+        }
+        Ok(response.await.map(|answer| Tracked::new(answer, busy)))
+    }
 }
 
 /// hyper's own header timeout stays off: the sweep watches the head, and idle connections too.
@@ -247,7 +265,7 @@ fn http2(limits: &Limits) -> http2::Builder<LocalExecutor> {
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.http2_streams)
-        .max_header_list_size(u32::try_from(largest_head(limits)).unwrap_or(u32::MAX))
+        .max_header_list_size(u32::try_from(largest_list(limits)).unwrap_or(u32::MAX))
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buf_size(SEND_BUFFER)
@@ -256,6 +274,15 @@ fn http2(limits: &Limits) -> http2::Builder<LocalExecutor> {
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_PATIENCE);
     builder
+}
+
+/// The same for HTTP/2, where a field counts as 32 bytes more than it has (RFC 9113 section 6.5.2), and a
+/// head is in memory before anything can be said of it: nothing beyond what may be allowed.
+fn largest_list(limits: &Limits) -> usize {
+    limits
+        .headers
+        .saturating_add(limits.target)
+        .saturating_add(FIELDS * 32)
 }
 
 /// hyper reads a head of twice the limit, so that one just over it gets an answer that says so.

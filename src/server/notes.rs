@@ -106,6 +106,10 @@ impl Notes {
         self.enter(Phase::Idle);
     }
 
+    pub(super) fn is_multiplexed(&self) -> bool {
+        self.multiplexed.get()
+    }
+
     /// Bytes came in.
     pub(super) fn has_read(&self) {
         match self.phase.get() {

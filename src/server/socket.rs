@@ -6,7 +6,7 @@
 use super::notes::{Notes, Phase};
 use crate::gateway::Stream;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -14,6 +14,10 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
 /// The most bytes that are thrown away for a client that goes on sending.
 const THROWN_AWAY: usize = 4 * 1024 * 1024;
+
+/// How much of an HTTP/2 connection is read before what was read is served: a byte of it may become a
+/// header field of some hundred bytes, and h2 reads on for as long as there is more.
+const TURN: usize = 16 * 1024;
 
 /// The first bytes of an HTTP/2 connection (RFC 9113 section 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -28,6 +32,8 @@ pub(super) struct Socket {
     ended: bool,
     shut: bool,
     thrown_away: usize,
+    /// What was read since another task had its turn, over HTTP/2.
+    in_turn: usize,
 }
 
 impl Socket {
@@ -39,6 +45,7 @@ impl Socket {
             ended: false,
             shut: false,
             thrown_away: 0,
+            in_turn: 0,
         }
     }
 
@@ -103,8 +110,16 @@ impl AsyncRead for Socket {
             }
             return Poll::Ready(Ok(()));
         }
+        if self.in_turn >= TURN {
+            self.in_turn = 0;
+            // Comes back when the tasks that are ready now have run.
+            return pin!(tokio::task::yield_now()).poll(cx).map(Ok);
+        }
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
+        if self.notes.is_multiplexed() {
+            self.in_turn += buffer.filled().len() - before;
+        }
         if buffer.filled().len() > before {
             self.notes.has_read();
         } else if buffer.remaining() > 0 {

@@ -41,19 +41,19 @@ fn a_header_section_has_a_size() {
     let cases: &[Case] = table! {
         case("a field of 16 KiB", "200", large(16 * 1024));
         case("a field of 32 KiB", "431 headers_too_large", large(32 * 1024));
-        case("a field of 64 KiB", "431 headers_too_large", large(64 * 1024));
+        case("a field of 64 KiB", "431", large(64 * 1024));
         case("a field of 80 KiB", "431", large(80 * 1024));
         case("a name of 16 KiB", "200", with(literal("x".repeat(16 * 1024), "1")));
         case("a name of 64 KiB", "goaway PROTOCOL_ERROR", with(literal("x".repeat(64 * 1024), "1")));
-        case("1,000 fields", "200", with(many(1000)));
-        case("2,000 fields", "200", with(many(2000)));
+        case("1,000 fields", "431 headers_too_large", with(many(1000)));
+        case("2,000 fields", "431", with(many(2000)));
         case("4,000 fields", "431", with(many(4000)));
         case("10,000 fields", "431", with(many(10_000)));
-        case("1,000 fields without a value", "200", with(literal("x", "").repeat(1000)));
-        case("10,000 fields without a value", "431", with(literal("x", "").repeat(10_000)));
-        case("2,000 crumbs", "200", with(literal("cookie", "").repeat(1000)));
+        case("1,000 fields without a value", "431 headers_too_large", with(literal("x", "").repeat(1000)));
+        case("10,000 fields without a value", "goaway ENHANCE_YOUR_CALM header_list_way_too_large", with(literal("x", "").repeat(10_000)));
+        case("2,000 crumbs", "431 headers_too_large", with(literal("cookie", "").repeat(1000)));
         case("an entry used 7 times", "200", with(bomb(4000, 6)));
-        case("an entry used 16 times", "431 headers_too_large", with(bomb(4000, 15)));
+        case("an entry used 16 times", "431", with(bomb(4000, 15)));
         case("an entry used 40 times", "431", with(bomb(4000, 39)));
         case("an entry used 4,000 times", "goaway ENHANCE_YOUR_CALM header_list_way_too_large", with(bomb(4000, 4000)));
         case("an entry of 33 bytes used 10,000 times", "goaway ENHANCE_YOUR_CALM header_list_way_too_large", with(bomb(0, 10_000)));
@@ -88,7 +88,7 @@ fn a_head_goes_on_in_few_frames() {
         case("5 empty frames and an end", "200", ended(5));
         case("6 empty frames and an end", calm, ended(6));
         case("20,000 empty frames", calm, endless(&fields, &[], 20_000));
-        case("100 whole frames of small fields", "goaway ENHANCE_YOUR_CALM too_many_continuations", endless(&fields, &literal("x", "").repeat(4096), 100));
+        case("100 whole frames of small fields", "goaway ENHANCE_YOUR_CALM header_list_way_too_large", endless(&fields, &literal("x", "").repeat(4096), 100));
         case("100 whole frames of one string", "goaway ENHANCE_YOUR_CALM too_many_continuations", endless(&begun_string, &[b'#'; MAX_FRAME], 100));
         case("frames of one byte", calm, endless(&begun_string, b"#", 20_000));
     };

@@ -148,23 +148,25 @@ const TOKENS: &[(&str, &[Change])] = table! {
 
 /// Bodies that are not what their head says, and trailers.
 const BODIES: &[(&str, &[Change])] = table! {
+    ("reset PROTOCOL_ERROR (client_gone)", &[Instead(":method", "GET"), With("content-length", "0")]);
+    ("reset PROTOCOL_ERROR (client_gone)", &[Instead(":method", "DELETE"), With("content-length", "0")]);
     ("400 malformed_request", &[Instead(":method", "DELETE")]);
     ("400 malformed_request", &[Instead(":method", "DELETE"), With("content-length", "2")]);
     ("200", &[With("content-length", "2")]);
-    ("200", &[With("content-length", "2"), With("content-length", "2")]);
+    ("400 malformed_request", &[With("content-length", "2"), With("content-length", "2")]);
     ("200", &[With("content-length", "02")]);
-    ("reset PROTOCOL_ERROR (malformed_request)", &[With("content-length", "1")]);
-    ("reset PROTOCOL_ERROR (malformed_json)", &[With("content-length", "0")]);
-    ("reset PROTOCOL_ERROR (malformed_request)", &[With("content-length", "3")]);
+    ("reset PROTOCOL_ERROR (client_gone)", &[With("content-length", "1")]);
+    ("reset PROTOCOL_ERROR (client_gone)", &[With("content-length", "0")]);
+    ("reset PROTOCOL_ERROR (client_gone)", &[With("content-length", "3")]);
     ("reset PROTOCOL_ERROR", &[With("content-length", "-2")]);
     ("reset PROTOCOL_ERROR", &[With("content-length", "+2")]);
     ("reset PROTOCOL_ERROR", &[With("content-length", " 2")]);
     ("reset PROTOCOL_ERROR", &[With("content-length", "2 ")]);
     ("reset PROTOCOL_ERROR", &[With("content-length", "2, 2")]);
     ("reset PROTOCOL_ERROR", &[With("content-length", "0x2")]);
-    ("reset PROTOCOL_ERROR (malformed_request)", &[With("content-length", "")]);
+    ("reset PROTOCOL_ERROR (client_gone)", &[With("content-length", "")]);
     ("reset PROTOCOL_ERROR", &[With("content-length", "18446744073709551618")]);
-    ("reset PROTOCOL_ERROR (body_too_large)", &[With("content-length", "9223372036854775807")]);
+    ("reset PROTOCOL_ERROR (client_gone)", &[With("content-length", "9223372036854775807")]);
     ("reset PROTOCOL_ERROR", &[With("content-length", "2"), With("content-length", "3")]);
     ("reset PROTOCOL_ERROR", &[With("content-length", "3"), With("content-length", "2")]);
     ("reset PROTOCOL_ERROR", &[With("content-length", "2"), Whole]);
@@ -173,7 +175,7 @@ const BODIES: &[(&str, &[Change])] = table! {
     ("400 malformed_json", &[Body("{}{}")]);
     ("400 malformed_json", &[Body("")]);
     ("400 malformed_json", &[With("content-length", "0"), Body("")]);
-    ("reset PROTOCOL_ERROR (malformed_request)", &[With("content-length", "2"), Trailer("x", "1"), Body("{")]);
+    ("reset PROTOCOL_ERROR (client_gone)", &[With("content-length", "2"), Trailer("x", "1"), Body("{")]);
     ("200", &[With("content-length", "2"), Trailer("x", "1")]);
     ("200", &[Trailer("x-auth-token", READER)]);
     ("200", &[Trailer("authorization", "Bearer x")]);
@@ -181,10 +183,10 @@ const BODIES: &[(&str, &[Change])] = table! {
     ("200", &[Trailer("content-type", "text/plain")]);
     ("200", &[Trailer("host", "other.test")]);
     ("200", &[Trailer("via", "1.1 metafield-gateway")]);
-    ("reset PROTOCOL_ERROR (malformed_request)", &[Trailer("transfer-encoding", "chunked")]);
-    ("reset PROTOCOL_ERROR (malformed_request)", &[Trailer("connection", "close")]);
-    ("goaway PROTOCOL_ERROR (malformed_request)", &[Trailer("X-Upper", "1")]);
-    ("goaway PROTOCOL_ERROR (malformed_request)", &[Trailer("x", "a\r\nb: c")]);
+    ("reset PROTOCOL_ERROR (client_gone)", &[Trailer("transfer-encoding", "chunked")]);
+    ("reset PROTOCOL_ERROR (client_gone)", &[Trailer("connection", "close")]);
+    ("goaway PROTOCOL_ERROR (client_gone)", &[Trailer("X-Upper", "1")]);
+    ("goaway PROTOCOL_ERROR (client_gone)", &[Trailer("x", "a\r\nb: c")]);
 };
 
 /// Fields that would make another request of it further on, none of which may reach the upstream.

@@ -25,7 +25,19 @@ fn status(id: u32, name: &str) -> usize {
 type Flood = (&'static str, usize, fn(&mut Wire));
 
 /// Each with the number of connections that do it at once. None of them reads.
-const FLOODS: [Flood; 7] = [
+const FLOODS: [Flood; 8] = [
+    ("many fields of bodies that do not come", 8, |wire| {
+        for stream in 0..64 {
+            let fields = [indexing("x", ""), indexed(62).repeat(2200)].concat();
+            let head = [
+                block(&ordinary("PUT")),
+                literal("content-type", "application/json"),
+                fields,
+            ]
+            .concat();
+            send(wire, headers(2 * stream + 1, 0, &head));
+        }
+    }),
     ("PING", 8, |wire| {
         send(wire, frame(PING, 0, 0, [0; 8]).repeat(200_000));
     }),

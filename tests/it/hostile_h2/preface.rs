@@ -1,10 +1,11 @@
 //! The beginning of a connection: a preface that breaks off or goes wrong, and HTTP/1.1 where HTTP/2 was
 //! begun, or the other way round.
 
-use super::{get, still_serves};
+use super::{get, measured, still_serves};
+use crate::limits::bare_closes;
 use crate::support::client::{ONE, Request};
 use crate::support::fake::Fake;
-use crate::support::frames::{PREFACE, SETTINGS, Wire, frame, settings};
+use crate::support::frames::{CONTINUATION, PREFACE, SETTINGS, Wire, frame, reset, settings};
 use crate::support::gateway::Gateway;
 
 /// The answer to bytes that are no request.
@@ -122,4 +123,27 @@ fn http1_does_not_become_http2() {
     assert_eq!(upstream.requests().len(), 2);
     assert_eq!(gateway.stop().len(), 3);
     println!("upgrades: 2 cases");
+}
+
+#[test]
+fn what_breaks_the_protocol_is_counted() {
+    let upstream = Fake::good();
+    let gateway = measured(&upstream, "");
+    let broken = [
+        frame(SETTINGS, 0, 0, [0; 5]),
+        reset(1, 8),
+        frame(CONTINUATION, 0, 1, []),
+        vec![0xff; 9],
+    ];
+    for bytes in &broken {
+        let mut wire = Wire::connect(gateway.address());
+        wire.send(bytes);
+        assert_eq!(wire.events(1).pop().as_deref(), Some("closed"));
+    }
+    // One that leaves in good order is none of them.
+    still_serves(gateway.address());
+    gateway.wait_for_metric("metafield_gateway_connections_open", 0.0);
+    let counted = gateway.metric(&bare_closes("malformed"));
+    assert!((counted - 4.0).abs() < 0.5, "{counted}");
+    println!("protocol errors: {} cases", broken.len());
 }

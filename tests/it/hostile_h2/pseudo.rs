@@ -78,7 +78,7 @@ const CASES: &[(&str, &[Change])] = table! {
     ("200", &[Trailer(":path", "/")]);
     ("200", &[Trailer(":method", "GET")]);
     ("200", &[Trailer(":status", "200")]);
-    ("goaway PROTOCOL_ERROR (malformed_request)", &[Trailer(":other", "1")]);
+    ("goaway PROTOCOL_ERROR (client_gone)", &[Trailer(":other", "1")]);
 };
 
 #[test]

@@ -38,13 +38,15 @@ fn streams_reset_before_they_are_looked_at_end_the_connection() {
         if expected == "200" {
             begun.extend(["-"; 2]);
         } else {
-            begun.extend(["malformed_request", "-"]);
+            begun.extend(["client_gone", "-"]);
         }
         let (mut found, answered) = (codes(&gateway.stop()), upstream.requests().len());
         found.sort_unstable();
         begun.sort_unstable();
         assert_eq!(found, begun, "{count}");
         assert_eq!(answered, 1 + usize::from(expected == "200"), "{count}");
+        // Nothing reached for the upstream but what was answered.
+        assert!(upstream.connections().len() <= answered, "{count}");
     }
     println!("rapid reset: {} cases", cases.len());
 }
@@ -173,4 +175,39 @@ fn resets_that_are_provoked_end_the_connection() {
         still_serves(gateway.address());
     }
     println!("provoked resets: {} cases", PROVOCATIONS.len());
+}
+
+#[test]
+fn a_body_that_is_reset_is_not_whole() {
+    for (code, waits) in [(0, false), (0, true), (8, false), (8, true)] {
+        let upstream = Fake::good();
+        let gateway = Gateway::before(upstream.address);
+        // A connection to the upstream is at hand.
+        still_serves(gateway.address());
+        let mut wire = Wire::connect(gateway.address());
+        let (body, end) = ([open(1), data(1, 0, "{}")].concat(), reset(1, code));
+        if waits {
+            wire.send(body);
+            // By then the gateway waits for more of the body.
+            wire.send(get(3));
+            assert_eq!(wire.events(3), ["200"]);
+            wire.send(end);
+        } else {
+            wire.send([body, end].concat());
+        }
+        wire.send(get(5));
+        assert_eq!(wire.events(5), ["200"]);
+        drop(wire);
+        let mut found = codes(&gateway.stop());
+        found.retain(|code| code != "-");
+        let expected = if waits {
+            "malformed_request"
+        } else {
+            "client_gone"
+        };
+        assert_eq!(found, [expected], "{code}, {waits}");
+        let answered = 2 + usize::from(waits);
+        assert_eq!(upstream.requests().len(), answered, "{code}, {waits}");
+    }
+    println!("bodies that are reset: 4 cases");
 }
