@@ -29,6 +29,7 @@ mod hostile_h2;
 mod hostile_upstream;
 mod identity_of_json;
 mod limits;
+mod overload;
 mod python_client;
 mod refused;
 mod retry;

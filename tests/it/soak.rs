@@ -9,6 +9,7 @@ mod tampered;
 mod upstream;
 
 use crate::support::gateway::{CREDENTIAL, Folder, Setup};
+use crate::support::number;
 use crate::support::process::Process;
 use accounting::Account;
 use faults::{Faults, Findings, Memory};
@@ -53,13 +54,6 @@ impl Plan {
 
     fn descriptors(self) -> usize {
         2 * self.connections + FURTHER_DESCRIPTORS
-    }
-}
-
-fn number(name: &str, default: usize) -> usize {
-    match std::env::var(name) {
-        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{name}={text}")),
-        Err(_) => default,
     }
 }
 

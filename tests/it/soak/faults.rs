@@ -5,6 +5,7 @@ use super::load::{self, Asked, Board};
 use super::upstream::Upstream;
 use super::{Plan, now};
 use crate::support::PATIENCE;
+use crate::support::process::kib;
 use std::fmt;
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -192,15 +193,4 @@ impl<'a> Faults<'a> {
         let open = std::fs::read_dir(format!("/proc/{}/fd", self.gateway));
         open.expect("the gateway runs").count() >= self.plan.descriptors()
     }
-}
-
-/// A line of a process's status, in KiB.
-fn kib(process: u32, name: &str) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status"));
-    status
-        .expect("the gateway runs")
-        .lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_suffix("kB"))
-        .and_then(|value| value.trim().parse().ok())
-        .expect("a number")
 }

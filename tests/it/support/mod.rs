@@ -16,3 +16,11 @@ pub mod wire;
 
 /// How long a test waits for what must come: far longer than it takes, so that only a defect meets it.
 pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// A number of the environment, for what has a size; without it, the default.
+pub fn number(name: &str, default: usize) -> usize {
+    match std::env::var(name) {
+        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{name}={text}")),
+        Err(_) => default,
+    }
+}

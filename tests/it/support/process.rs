@@ -60,6 +60,17 @@ pub fn signal(name: &str, id: u32) {
     assert!(status.expect("kill runs").success());
 }
 
+/// A line of a process's status, in KiB.
+pub fn kib(process: u32, name: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status"));
+    status
+        .expect("the process runs")
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_suffix("kB"))
+        .and_then(|value| value.trim().parse().ok())
+        .expect("a number")
+}
+
 impl Process {
     /// Starts the program.
     pub fn start(arguments: &[&str]) -> Self {
