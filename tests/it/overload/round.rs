@@ -206,10 +206,10 @@ impl Rounds {
         growth * KIB / round.kept as u64
     }
 
-    /// The medians over the rounds of the normal client's p99: alone, which is before and after, and while
-    /// the overload lasted in between.
+    /// The medians over the rounds of the normal client's p99: alone, which is before, and while the
+    /// overload lasted.
     pub fn median_p99(&self) -> (Duration, Duration) {
-        let alone = self.0.iter().flat_map(|round| [round.before, round.after]);
+        let alone = self.0.iter().map(|round| round.before);
         let during = self.0.iter().map(|round| round.lasting);
         (median_p99(alone), median_p99(during))
     }
