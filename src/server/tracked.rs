@@ -5,13 +5,18 @@ use super::notes::{Busy, Taking};
 use crate::gateway::{Answer, Broken, Piece};
 use bytes::Buf;
 use hyper::body::{Body, Frame, SizeHint};
+use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 /// The most bytes that are handed over at once over HTTP/2, where they wait for the stream's window in
 /// memory: hyper asks for the next as soon as h2 has taken the one before.
 const PART: usize = 64 * 1024;
+
+/// How much of an answer that is passed on while it arrives may wait over HTTP/1.1, where hyper would take
+/// as much as it may read of a request.
+const WAITING: usize = 32 * 1024;
 
 /// An answer's body.
 pub(super) struct Tracked {
@@ -19,6 +24,24 @@ pub(super) struct Tracked {
     /// What was not yet handed over of the answer's last piece.
     rest: Piece,
     busy: Busy,
+    /// Only over HTTP/1.1, for an answer that is passed on while it arrives.
+    waiting: Option<Rc<Waiting>>,
+}
+
+/// Bytes that were handed over and not written.
+#[derive(Default)]
+struct Waiting {
+    bytes: Cell<usize>,
+    waker: Cell<Option<Waker>>,
+}
+
+impl Waiting {
+    fn written(&self, bytes: usize) {
+        self.bytes.set(self.bytes.get().saturating_sub(bytes));
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
 }
 
 /// A piece on its way.
@@ -26,15 +49,19 @@ pub(super) struct Sent {
     piece: Piece,
     /// Only over HTTP/2: otherwise the socket tells.
     taking: Option<Rc<Taking>>,
+    /// Where it counts as waiting, and with how many bytes.
+    waiting: Option<(Rc<Waiting>, usize)>,
 }
 
 impl Tracked {
     pub(super) fn new(answer: Answer, mut busy: Busy) -> Self {
         busy.answers();
+        let waits = busy.taking().is_none() && matches!(answer, Answer::Streamed(_));
         Self {
             answer,
             rest: Piece::default(),
             busy,
+            waiting: waits.then(Rc::default),
         }
     }
 
@@ -45,7 +72,16 @@ impl Tracked {
             self.rest = std::mem::replace(&mut piece, part);
             taking.begin();
         }
-        Sent { piece, taking }
+        let bytes = piece.remaining();
+        let waiting = self.waiting.clone().map(|waiting| {
+            waiting.bytes.set(waiting.bytes.get() + bytes);
+            (waiting, bytes)
+        });
+        Sent {
+            piece,
+            taking,
+            waiting,
+        }
     }
 }
 
@@ -60,6 +96,13 @@ impl Body for Tracked {
         if self.rest.has_remaining() {
             let rest = std::mem::take(&mut self.rest);
             return Poll::Ready(Some(Ok(Frame::data(self.hand_over(rest)))));
+        }
+        if let Some(waiting) = &self.waiting
+            && waiting.bytes.get() >= WAITING
+        {
+            // hyper flushes when there is nothing to add, and what is written then wakes this.
+            waiting.waker.set(Some(cx.waker().clone()));
+            return Poll::Pending;
         }
         let frame = Pin::new(&mut self.answer).poll_frame(cx);
         frame.map_ok(|frame| frame.map_data(|piece| self.hand_over(piece)))
@@ -99,6 +142,9 @@ impl Drop for Sent {
     fn drop(&mut self) {
         if let Some(taking) = &self.taking {
             taking.end();
+        }
+        if let Some((waiting, bytes)) = self.waiting.take() {
+            waiting.written(bytes);
         }
     }
 }

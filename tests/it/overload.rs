@@ -32,9 +32,9 @@ const IDLE: u64 = 16 * KIB;
 const SLOW: u64 = 32 * KIB;
 /// For one that sends a head of 64 KiB: hyper's buffer, which doubles.
 const LARGE_HEAD: u64 = 160 * KIB;
-/// For one whose answer is passed on while it arrives and not read: hyper's buffers on either side, which
-/// are 408 KiB towards the upstream and 128 KiB towards the client.
-const UNREAD: u64 = (408 + 128) * KIB;
+/// For one whose answer is passed on while it arrives and not read: the buffer of 64 KiB towards the
+/// upstream, and the pieces that came out of it and wait.
+const UNREAD: u64 = 4 * 64 * KIB;
 
 /// How much of everything.
 #[derive(Debug, Clone, Copy)]

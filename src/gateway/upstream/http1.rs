@@ -15,7 +15,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use tokio::time::Instant;
 
-/// The most bytes of an answer's head.
+/// The most bytes of an answer's head, and of the buffer that an answer is read into: what a client does not
+/// take lies in several of these.
 const HEAD: usize = 64 * 1024;
 
 /// A connection and the handle to send on it.
@@ -33,6 +34,7 @@ impl Http1 {
         let (stream, meter) = Metered::new(stream);
         let (sender, connection) = Builder::new()
             .max_header_size(HEAD)
+            .max_buf_size(HEAD)
             .handshake(TokioIo::new(stream))
             .await?;
         Ok(Self {
