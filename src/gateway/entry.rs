@@ -160,8 +160,9 @@ impl Entry {
     }
 
     fn place(&self) -> Option<Place> {
-        self.audit
-            .reserve(self.line.as_ref().map_or(1, Line::weight))
+        let line = self.line.as_ref();
+        let is_known = line.is_some_and(|line| line.caller.is_some());
+        self.audit.reserve(line.map_or(1, Line::weight), is_known)
     }
 
     /// BigCommerce's answer was passed on to its end.

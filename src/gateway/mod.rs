@@ -42,6 +42,11 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use upstream::Upstream;
 
+/// What a header field takes in memory beside its own bytes, and a request beside its fields and its body,
+/// as measured over HTTP/2 with requests that wait for their bodies.
+const FIELD: usize = 160;
+const REQUEST: usize = 6 * 1024;
+
 /// Everything that the requests of one worker share. It never leaves its thread.
 #[expect(missing_debug_implementations, reason = "it leads to credentials")]
 pub struct Gateway {
@@ -170,7 +175,7 @@ impl Gateway {
 
         let size = head::check_headers(&head.headers, verb, has_body, &snapshot.limits)?;
         let mut hold = self.bodies.hold();
-        hold.cover(size)?;
+        hold.cover(size + head.headers.len() * FIELD + REQUEST)?;
         let patience = snapshot.limits.body_timeout;
         let bytes = if has_body {
             body.read(snapshot.limits.body_of(verb), patience, &mut hold)

@@ -154,8 +154,9 @@ impl Audit {
         }
     }
 
-    /// Takes the place of a line of this weight; `None` if the request must be refused.
-    pub fn reserve(&self, weight: u32) -> Option<Place> {
+    /// Takes the place of a line of this weight, of a request whose caller is known or not; `None` if the
+    /// request must be refused.
+    pub fn reserve(&self, weight: u32, is_known: bool) -> Option<Place> {
         let Some(queue) = &self.queue else {
             return Some(Place(None));
         };
@@ -163,7 +164,7 @@ impl Audit {
         if refuse && self.is_failing() {
             return None;
         }
-        match queue.place(weight) {
+        match queue.place(weight, is_known) {
             None if refuse => None,
             permit => Some(Place(permit)),
         }
@@ -174,7 +175,7 @@ impl Audit {
         let Some(queue) = &self.queue else { return };
         let permit = place
             .and_then(|place| place.0)
-            .or_else(|| queue.place(line.weight()));
+            .or_else(|| queue.place(line.weight(), line.caller.is_some()));
         // The writer ends only after every sender, so that a line with a place is always taken.
         let taken = permit.is_some_and(|permit| queue.lines.send((line, permit)).is_ok());
         if !taken {
@@ -193,8 +194,13 @@ impl Audit {
 }
 
 impl Queue {
-    /// A line heavier than the whole queue waits for all of it.
-    fn place(&self, weight: u32) -> Option<OwnedSemaphorePermit> {
+    /// A line heavier than the whole queue waits for all of it. Nobody in particular may take more than
+    /// half of it: who only sends what is refused must not keep the callers from being recorded.
+    fn place(&self, weight: u32, is_known: bool) -> Option<OwnedSemaphorePermit> {
+        let half = self.size as usize / 2;
+        if !is_known && self.places.available_permits() <= half {
+            return None;
+        }
         Arc::clone(&self.places)
             .try_acquire_many_owned(weight.min(self.size))
             .ok()
@@ -356,7 +362,7 @@ mod tests {
     #[test]
     fn a_line_survives_a_failing_output_and_a_short_write() {
         let (audit, writer, tell, shown) = scripted(OnFailure::Refuse, 4);
-        let place = audit.reserve(1);
+        let place = audit.reserve(1, true);
         assert!(place.is_some());
         audit.record(place, line());
         tell.send(Err(io::Error::other("disk full")))
@@ -376,8 +382,8 @@ mod tests {
         for (on_failure, place_given) in [(OnFailure::Refuse, false), (OnFailure::Continue, true)] {
             let (audit, writer, tell, _shown) = scripted(on_failure, 1);
             // A line keeps its place until it is written.
-            audit.record(audit.reserve(1), line());
-            let place = audit.reserve(1);
+            audit.record(audit.reserve(1, true), line());
+            let place = audit.reserve(1, true);
             assert_eq!(place.is_some(), place_given);
             audit.record(place, line());
             assert_eq!(audit.health().lost(), 1);
@@ -388,12 +394,27 @@ mod tests {
     }
 
     #[test]
+    fn half_of_the_queue_is_for_known_callers() {
+        let (audit, writer, tell, _shown) = scripted(OnFailure::Refuse, 4);
+        let unknown: Vec<_> = (0..3).map(|_| audit.reserve(1, false)).collect();
+        let taken = unknown.iter().filter(|place| place.is_some()).count();
+        assert_eq!(taken, 2);
+        assert!(audit.reserve(1, true).is_some());
+        // A line without a place is lost on the same terms.
+        let known = audit.reserve(1, true);
+        audit.record(None, line());
+        assert_eq!(audit.health().lost(), 1);
+        drop((unknown, known, tell, audit));
+        assert!(writer.finish(Duration::from_secs(30)));
+    }
+
+    #[test]
     fn a_reserved_place_is_kept() {
         let (audit, writer, tell, _shown) = scripted(OnFailure::Refuse, 2);
-        let first = audit.reserve(1);
-        let second = audit.reserve(1);
+        let first = audit.reserve(1, true);
+        let second = audit.reserve(1, true);
         assert!(first.is_some() && second.is_some());
-        assert!(audit.reserve(1).is_none());
+        assert!(audit.reserve(1, true).is_none());
         audit.record(first, line());
         audit.record(second, line());
         drop(tell);

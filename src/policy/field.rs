@@ -73,10 +73,18 @@ pub(super) fn imitates(key: &str) -> bool {
 
 /// Whether a key is a field's name or imitates one.
 pub(super) fn is_or_imitates(key: &str) -> bool {
+    // The key is folded once, and no further than a field's name could go.
+    let mut start = ['\0'; LONGEST + 1];
+    let letters = folded(key).zip(start.iter_mut());
+    let count = letters.map(|(letter, place)| *place = letter).count();
+    let start = start.get(..count).unwrap_or_default();
     Field::ALL
         .into_iter()
-        .any(|field| folded(key).eq(folded(field.as_str())))
+        .any(|field| folded(field.as_str()).eq(start.iter().copied()))
 }
+
+/// The letters of the longest name, `permission_set`, `resource_type` or `owner_client_id`, when folded.
+const LONGEST: usize = 13;
 
 /// Folds by way of both cases, since some letters (`ſ`, `ı`, `ẞ`) only meet their ASCII relatives on
 /// the way. What a lenient reader may skip is skipped: characters that are not seen, and the
@@ -247,6 +255,14 @@ mod tests {
         for field in Field::ALL {
             assert!(!imitates(field.as_str()) && is_or_imitates(field.as_str()));
         }
+    }
+
+    #[test]
+    fn the_longest_name_is_known() {
+        let longest = Field::ALL.map(|field| folded(field.as_str()).count());
+        assert_eq!(longest.into_iter().max(), Some(LONGEST));
+        assert!(!is_or_imitates(&"permission_set".repeat(1000)));
+        assert!(!is_or_imitates("permission_sets"));
     }
 
     #[test]

@@ -15,12 +15,32 @@ use std::sync::{Arc, PoisonError};
 /// for a burst of an application's pool, few enough to cost nothing.
 pub const TURNED_AWAY: usize = 64;
 
+/// How many of those one address may take.
+const TURNED_AWAY_PER_PEER: usize = 8;
+
 /// The addresses that are counted, and how many connections each has.
 #[expect(
     clippy::disallowed_types,
     reason = "taken once a connection, for a look-up; no request waits for it"
 )]
-type Peers = std::sync::Mutex<HashMap<IpAddr, usize>>;
+type Peers = std::sync::Mutex<HashMap<IpAddr, Counts>>;
+
+/// The connections of one address.
+#[derive(Debug, Default)]
+struct Counts {
+    served: usize,
+    turned_away: usize,
+}
+
+impl Counts {
+    fn of(&mut self, over: bool) -> &mut usize {
+        if over {
+            &mut self.turned_away
+        } else {
+            &mut self.served
+        }
+    }
+}
 
 /// The connections of all workers.
 #[derive(Debug)]
@@ -56,36 +76,45 @@ impl Admission {
 
     /// A place for a connection; `None` if there is not even one in which to be turned away.
     pub(super) fn admit(self: &Arc<Self>, peer: Peer) -> Option<Place> {
-        if !take(&self.served, self.most) {
-            return self.turn_away("limits.connections");
+        let address = self.counted(peer);
+        match self.place(None, address) {
+            Ok(place) => Some(place),
+            Err(bound) => self.place(Some(bound), address).ok(),
+        }
+    }
+
+    /// A place among those that are served, or among those that are turned away for being `over` a bound;
+    /// the bound that is met if there is none.
+    fn place(
+        self: &Arc<Self>,
+        over: Option<&'static str>,
+        address: Option<IpAddr>,
+    ) -> Result<Place, &'static str> {
+        let (count, most, most_per_peer) = match over {
+            None => (&self.served, self.most, self.most_per_peer),
+            Some(_) => (&self.turned_away, TURNED_AWAY, TURNED_AWAY_PER_PEER),
+        };
+        if !take(count, most) {
+            return Err("limits.connections");
         }
         // From here on dropping it gives back what was taken.
         let mut place = Place {
             admission: Arc::clone(self),
-            over: None,
+            over,
             peer: None,
         };
-        let Some(address) = self.counted(peer) else {
-            return Some(place);
-        };
-        if !self.take_of(address) {
-            drop(place);
-            return self.turn_away("limits.connections_per_peer");
+        if let Some(address) = address {
+            if !self.take_of(address, over.is_some(), most_per_peer) {
+                return Err("limits.connections_per_peer");
+            }
+            place.peer = Some(address);
         }
-        place.peer = Some(address);
-        Some(place)
-    }
-
-    fn turn_away(self: &Arc<Self>, bound: &'static str) -> Option<Place> {
-        take(&self.turned_away, TURNED_AWAY).then(|| Place {
-            admission: Arc::clone(self),
-            over: Some(bound),
-            peer: None,
-        })
+        Ok(place)
     }
 
     /// What stands for a peer's address. An IPv6 peer commonly has the whole of its /64 network
-    /// (RFC 6177), and could come from another address each time.
+    /// (RFC 6177), and could come from another address each time; not so on the link itself, nor behind
+    /// NAT64 (RFC 6052), where an IPv4 address stands at the end.
     fn counted(&self, peer: Peer) -> Option<IpAddr> {
         let Peer::Tcp(address) = peer else {
             return None;
@@ -94,29 +123,31 @@ impl Admission {
         if self.exempts_local_peers && address.is_loopback() {
             return None;
         }
-        Some(match address {
-            IpAddr::V4(_) => address,
-            IpAddr::V6(address) => {
-                let network = u128::from(address) >> 64 << 64;
-                IpAddr::V6(Ipv6Addr::from(network))
-            }
-        })
+        let IpAddr::V6(six) = address else {
+            return Some(address);
+        };
+        let translated = six.segments().starts_with(&[0x64, 0xff9b, 0, 0, 0, 0]);
+        if translated || six.is_unicast_link_local() {
+            return Some(address);
+        }
+        let network = u128::from(six) >> 64 << 64;
+        Some(IpAddr::V6(Ipv6Addr::from(network)))
     }
 
-    fn take_of(&self, address: IpAddr) -> bool {
+    fn take_of(&self, address: IpAddr, over: bool, most: usize) -> bool {
         let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = peers.entry(address).or_default();
-        let free = *count < self.most_per_peer;
+        let count = peers.entry(address).or_default().of(over);
+        let free = *count < most;
         *count += usize::from(free);
         free
     }
 
-    fn give_back(&self, address: IpAddr) {
+    fn give_back(&self, address: IpAddr, over: bool) {
         let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Entry::Occupied(mut count) = peers.entry(address) {
-            *count.get_mut() -= 1;
-            if *count.get() == 0 {
-                count.remove();
+        if let Entry::Occupied(mut counts) = peers.entry(address) {
+            *counts.get_mut().of(over) -= 1;
+            if counts.get().served + counts.get().turned_away == 0 {
+                counts.remove();
             }
         }
     }
@@ -139,7 +170,7 @@ impl Drop for Place {
         };
         count.fetch_sub(1, Ordering::Relaxed);
         if let Some(address) = self.peer {
-            admission.give_back(address);
+            admission.give_back(address, self.over.is_some());
         }
     }
 }
@@ -194,6 +225,17 @@ mod tests {
     }
 
     #[test]
+    fn one_address_does_not_take_every_place_in_which_to_be_told() {
+        let all = admission("limits.connections = 1");
+        let _served = all.admit(peer("192.0.2.9:1"));
+        let greedy: Vec<_> = (0..20).map(|_| all.admit(peer("192.0.2.1:1"))).collect();
+        let told = greedy.iter().filter(|place| place.is_some()).count();
+        assert_eq!(told, TURNED_AWAY_PER_PEER);
+        let other = all.admit(peer("192.0.2.2:1"));
+        assert_eq!(bound(other.as_ref()), Some("limits.connections"));
+    }
+
+    #[test]
     fn an_address_is_counted_apart_from_the_others() {
         let all = admission("limits.connections_per_peer = 1");
         let over = Some("limits.connections_per_peer");
@@ -216,6 +258,15 @@ mod tests {
         assert_eq!(bound(next.as_ref()), None);
         drop(one);
         assert_eq!(bound(all.admit(peer("192.0.2.1:4")).as_ref()), None);
+        let links = [
+            "[fe80::1]:1",
+            "[fe80::2]:1",
+            "[64:ff9b::192.0.2.1]:1",
+            "[64:ff9b::192.0.2.2]:1",
+        ];
+        let links = links.map(|link| all.admit(peer(link)));
+        assert!(links.iter().all(|place| bound(place.as_ref()).is_none()));
+        drop(links);
         drop((other, six, next));
         assert!(all.peers.lock().expect("no panic").is_empty());
         assert_eq!(all.served.load(Ordering::Relaxed), 0);

@@ -36,15 +36,18 @@ const CONNECTION_WINDOW: u32 = 1024 * 1024;
 const PING_EVERY: Duration = Duration::from_secs(20);
 const PING_PATIENCE: Duration = Duration::from_secs(10);
 /// How many streams a client may open and reset at once before it is taken for an attacker
-/// (CVE-2023-44487, CVE-2025-8671).
+/// (CVE-2023-44487).
 const RESETS: usize = 32;
+/// How many streams may fail by a client's doing before it is taken for an attacker (CVE-2025-8671). A client may open more
+/// than it is allowed before it has been told how many, and each of those counts (RFC 9113 section 5.1.2).
+const STREAM_ERRORS: usize = 256;
 
 /// The fields of a head, with the pseudo-header fields, that are allowed for beside their own bytes.
 const FIELDS: usize = 104;
 
 /// How long a connection that is turned away may take in all: for its handshake, its first request and
 /// the answer.
-const TURNING_AWAY: Duration = Duration::from_secs(3);
+const TURNING_AWAY: Duration = Duration::from_secs(5);
 
 /// What the connections of one worker share.
 pub(super) struct Shared {
@@ -270,7 +273,7 @@ fn http2(limits: &Limits) -> http2::Builder<LocalExecutor> {
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buf_size(SEND_BUFFER)
         .max_pending_accept_reset_streams(RESETS)
-        .max_local_error_reset_streams(RESETS)
+        .max_local_error_reset_streams(STREAM_ERRORS)
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_PATIENCE);
     builder

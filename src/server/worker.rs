@@ -1,5 +1,5 @@
 //! One worker: a thread with a runtime of its own, its own connections and its own upstream pool. What
-//! workers share is the listening socket, the snapshot and the audit queue.
+//! workers share is the listening socket, the snapshot, the audit queue and the count of connections.
 
 use super::admission::{Admission, Place};
 use super::connection::Shared;

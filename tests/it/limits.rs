@@ -214,7 +214,7 @@ fn silent_connections_over_the_limit_take_few_places_and_not_for_long() {
     let mut served = gateway.connect();
     assert_eq!(served.exchange(&Request::update("{}")).status(), 200);
     let silent: Vec<_> = (0..TURNED_AWAY).map(|_| gateway.connect()).collect();
-    // One beyond is closed unanswered, and so are the silent ones after a while.
+    // One beyond is closed unanswered, and so are the silent ones after five seconds.
     let mut beyond = gateway.connect();
     drop(beyond.try_send(Request::update("{}").to_bytes()));
     assert_eq!(beyond.rest(), b"");

@@ -20,9 +20,10 @@ pub const CONNECTIONS_PER_PEER: usize = 1024;
 /// `limits.exempt_local_peers`: beside a sidecar everyone has the same address.
 pub const EXEMPT_LOCAL_PEERS: bool = true;
 
-/// `limits.http2_streams` open at once on one connection: a store's quota of 5 to 15 requests a second
-/// keeps fewer busy. RFC 9113 6.5.2 recommends 100 so as not to limit parallelism; the quota does.
-pub const HTTP2_STREAMS: u32 = 64;
+/// `limits.http2_streams` open at once on one connection: what common clients assume before they are told,
+/// and the least that RFC 9113 6.5.2 recommends. A store's quota of 5 to 15 requests a second keeps fewer
+/// busy.
+pub const HTTP2_STREAMS: u32 = 100;
 
 /// `limits.header_timeout`, for a request's whole head: a slow link needs one or two seconds, a
 /// slow attacker is to be gone soon.

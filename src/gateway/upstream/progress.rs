@@ -83,6 +83,10 @@ impl Progress {
                 let cause = format!("closed before an answer came, and then: {cause}");
                 Denial::UpstreamProtocolError { cause }
             }
+            Denial::Overloaded { bound } if self.sent() == Sent::Unknown => {
+                let cause = format!("closed before an answer came, and then: no {bound}");
+                Denial::UpstreamProtocolError { cause }
+            }
             other => other,
         }
     }

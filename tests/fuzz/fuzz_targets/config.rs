@@ -12,6 +12,7 @@ fuzz_target!(|text: &str| {
         Err(problems) => {
             let report = problems.report("gateway.toml").to_string();
             assert!(!report.trim().is_empty());
+            assert!(report.contains("gateway.toml:"), "{report}");
             let lines = text.split('\n').count();
             for line in report
                 .lines()

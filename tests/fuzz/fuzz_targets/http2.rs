@@ -9,8 +9,9 @@ fuzz_target!(|text: &[u8]| {
     let script = Script::read(text);
     let pieces: Vec<&[u8]> = script.pieces.iter().map(Vec::as_slice).collect();
     let seen = run(&pieces);
-    // A token may also come in a frame that is written as it is.
-    check(&seen, |sought| {
-        contains(&script.said, sought) || pieces.iter().any(|piece| contains(piece, sought))
-    });
+    // One that was said once may be said again by its place in the table, and in a frame as it is.
+    let says = |token: &[u8]| {
+        contains(&script.said, token) || pieces.iter().any(|piece| contains(piece, token))
+    };
+    check(&seen, |token| if says(token) { usize::MAX } else { 0 });
 });

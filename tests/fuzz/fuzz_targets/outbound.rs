@@ -27,8 +27,7 @@ fuzz_target!(|input: &[u8]| {
     let mut request = Request::new(());
     *request.method_mut() = Method::PUT;
     *request.uri_mut() = TARGET.parse().expect("a target");
-    *request.version_mut() =
-        [Version::HTTP_11, Version::HTTP_2, Version::HTTP_10][usize::from(*version) % 3];
+    *request.version_mut() = [Version::HTTP_11, Version::HTTP_2][usize::from(*version) % 2];
     for line in lines.split(|byte| *byte == b'\n') {
         let at = line
             .iter()
@@ -104,13 +103,15 @@ fn check(given: &HeaderMap, sent: &HeaderMap) {
     assert_eq!(sent["content-type"], "application/json");
     assert_eq!(sent["via"], "1.1 metafield-gateway");
     for name in ["accept", "accept-encoding", "user-agent"] {
-        let Some(value) = sent.get(name) else {
-            continue;
-        };
+        let alone = given.get_all(name).iter().count() == 1;
         let lines = given.get_all(name).iter().map(HeaderValue::as_bytes);
         let lines: Vec<&[u8]> = lines.filter(|line| !line.is_empty()).collect();
         let joined = lines.join(&b", "[..]);
-        let default = name == "user-agent" && value == "metafield-gateway";
-        assert!(default || value.as_bytes() == joined, "{name}");
+        let fits = (1..=1024).contains(&joined.len())
+            && joined.iter().all(|byte| matches!(byte, b' '..=b'~'));
+        let expected = (fits && (alone || name != "user-agent")).then_some(joined);
+        let default = (name == "user-agent").then(|| b"metafield-gateway".to_vec());
+        let found = sent.get(name).map(|value| value.as_bytes().to_vec());
+        assert_eq!(found, expected.or(default), "{name}");
     }
 }

@@ -2,11 +2,12 @@
 //! that records every byte and answers each request that it can read.
 
 use crate::judge;
-use crate::world::{CREDENTIAL, SNAPSHOT};
+use crate::world::{CREDENTIAL, LIMITED, READER, SNAPSHOT, WRITER};
 use metafield_gateway::gateway::fuzzing::Pipes;
 use metafield_gateway::observe::{Audit, OnFailure};
 use metafield_gateway::server::fuzzing::Corridor;
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::io::Write;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
@@ -15,11 +16,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, split};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::task::{spawn_local, yield_now};
 
-const ANSWER: &[u8] =
-    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
-
 /// Longer than every limit of the gateway: when so much simulated time has passed, nothing is left to do.
-const SETTLED: Duration = Duration::from_secs(60);
+const SETTLED: Duration = Duration::from_secs(300);
 
 /// What became of a client's bytes.
 pub struct Seen {
@@ -100,13 +98,50 @@ async fn upstream(mut end: DuplexStream, number: usize, record: Record) {
     while let Ok(count @ 1..) = end.read(&mut space).await {
         record.borrow_mut()[number].extend_from_slice(&space[..count]);
         pending.extend_from_slice(&space[..count]);
-        while let Some((_, rest)) = judge::read(&pending) {
+        while let Some((request, rest)) = judge::read(&pending) {
+            let answer = answer(&request);
             pending = rest.to_vec();
-            if end.write_all(ANSWER).await.is_err() {
+            let Some(answer) = answer else { return };
+            if end.write_all(&answer).await.is_err() {
                 return;
             }
         }
     }
+}
+
+/// What the upstream says to a request: it misbehaves by the customer that the request is about.
+fn answer(request: &judge::Request) -> Option<Vec<u8>> {
+    let customer = request.target.split('/').nth(5).unwrap_or_default();
+    let ok = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n";
+    let (begin, end) = CREDENTIAL.split_at(CREDENTIAL.len() / 2);
+    let chunk = |text: &str| format!("{:x}\r\n{text}\r\n", text.len());
+    let length = |text: &str| format!("{ok}Content-Length: {}\r\n\r\n{text}", text.len());
+    Some(
+        match customer {
+            // It leaves without a word, so that the request may be sent again.
+            "1" => return None,
+            "2" => length(CREDENTIAL),
+            "3" => format!("{ok}X-Echo: {CREDENTIAL}\r\nContent-Length: 0\r\n\r\n"),
+            "4" => {
+                let chunks = [chunk(begin), chunk(end)].concat();
+                format!("{ok}Transfer-Encoding: chunked\r\n\r\n{chunks}0\r\n\r\n")
+            }
+            // Longer than what is collected.
+            "5" => length(&format!(
+                "{}{CREDENTIAL}{}",
+                "x".repeat(1_100_000),
+                "y".repeat(100)
+            )),
+            "6" => format!("HTTP/1.1 401 {CREDENTIAL}\r\nContent-Length: 2\r\n\r\n{{}}"),
+            "8" => format!("{ok}Content-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+            "10" => format!(
+                "HTTP/1.1 103 {CREDENTIAL}\r\nX: {CREDENTIAL}\r\n\r\n{}",
+                length("{}")
+            ),
+            _ => length("{}"),
+        }
+        .into_bytes(),
+    )
 }
 
 /// The audit log's output.
@@ -124,41 +159,54 @@ impl Write for Log {
     }
 }
 
-/// Judges everything that a client's bytes led to; `holds` tells whether its input has this text in it.
-pub fn check(seen: &Seen, holds: impl Fn(&[u8]) -> bool) {
-    use crate::world::{LIMITED, READER, WRITER};
+/// Judges everything that a client's bytes led to; `most` tells how many requests at most its input can
+/// make with this token.
+pub fn check(seen: &Seen, most: impl Fn(&[u8]) -> usize) {
     assert!(
         !contains(&seen.client, CREDENTIAL.as_bytes()),
         "the credential is told"
     );
-    let mut requests = 0;
+    let mut reached: HashMap<String, usize> = HashMap::new();
     for bytes in &seen.upstream {
         let mut rest = bytes.as_slice();
         while !rest.is_empty() {
             let (request, after) = judge::read(rest).expect("whole requests alone");
-            let id = judge::check(&request);
-            let reads = matches!(request.method.as_str(), "GET" | "HEAD");
-            let writes = holds(WRITER.as_bytes()) || holds(LIMITED.as_bytes());
-            assert!(
-                writes || reads && holds(READER.as_bytes()),
-                "nobody's request"
-            );
-            let lines = seen
-                .lines
-                .iter()
-                .filter(|line| line["correlation_id"] == id);
-            let sent = lines.filter(|line| line["decision"] == "allowed" && line["sent"] != "no");
-            assert!(sent.count() >= 1, "no record of {id}");
-            requests += 1;
+            let id = request.field("x-correlation-id").expect("an id");
+            let callers = callers(seen, id);
+            let [first, others @ ..] = &callers[..] else {
+                panic!("no record of {id}");
+            };
+            // Whoever chooses one id for several requests may mix its callers up.
+            if others.iter().all(|other| other == first) {
+                judge::check(&request, token(first));
+            }
+            *reached.entry(id.to_owned()).or_default() += 1;
             rest = after;
         }
     }
-    let sent = seen
-        .lines
-        .iter()
-        .filter(|line| line["sent"] != "no")
-        .count();
-    assert_eq!(sent, requests, "a record for each request that was sent");
+    for line in seen.lines.iter().filter(|line| line["sent"] != "no") {
+        let id = line["correlation_id"].as_str().expect("an id");
+        let (lines, requests) = (
+            callers(seen, id).len(),
+            reached.get(id).copied().unwrap_or(0),
+        );
+        // A request may be sent once more.
+        assert!(
+            (lines..=2 * lines).contains(&requests),
+            "{requests} requests in {lines} lines"
+        );
+    }
+    for name in ["writer", "reader", "limited"] {
+        let made = seen
+            .lines
+            .iter()
+            .filter(|line| line["caller"] == name)
+            .count();
+        assert!(
+            made <= most(token(name).as_bytes()),
+            "in the name of {name}, who did not ask"
+        );
+    }
     for mut line in seen.lines.iter().cloned() {
         // A metafield may be called as its caller likes.
         for name in ["namespace", "key", "namespaces", "keys"] {
@@ -171,7 +219,36 @@ pub fn check(seen: &Seen, holds: impl Fn(&[u8]) -> bool) {
     }
 }
 
+/// The callers in the records of what was sent under this id.
+fn callers<'a>(seen: &'a Seen, id: &str) -> Vec<&'a str> {
+    let lines = seen
+        .lines
+        .iter()
+        .filter(|line| line["correlation_id"] == id);
+    lines
+        .filter(|line| line["decision"] == "allowed" && line["sent"] != "no")
+        .map(|line| line["caller"].as_str().expect("a caller"))
+        .collect()
+}
+
+fn token(caller: &str) -> &'static str {
+    match caller {
+        "writer" => WRITER,
+        "reader" => READER,
+        "limited" => LIMITED,
+        other => panic!("nobody's request: {other}"),
+    }
+}
+
 /// Whether these bytes stand within those.
 pub fn contains(bytes: &[u8], sought: &[u8]) -> bool {
     bytes.windows(sought.len()).any(|window| window == sought)
+}
+
+/// How often they do.
+pub fn count(bytes: &[u8], sought: &[u8]) -> usize {
+    bytes
+        .windows(sought.len())
+        .filter(|window| *window == sought)
+        .count()
 }

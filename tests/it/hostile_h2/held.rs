@@ -1,12 +1,31 @@
 //! What a client may hold open: so many streams, each for so long, and a connection that does nothing
 //! for no longer than one that is idle.
 
-use super::{codes, get, measured, open, ordinary, still_serves};
+use super::{codes, data, get, measured, open, ordinary, still_serves};
 use crate::support::fake::Fake;
 use crate::support::frames::{ACK, END_STREAM, GOAWAY, HEADERS, PING, Wire, block, frame};
+use crate::support::gateway::Gateway;
 
 /// The default of `limits.http2_streams`.
-const STREAMS: u32 = 64;
+const STREAMS: u32 = 100;
+
+#[test]
+fn a_client_that_was_not_told_the_most_loses_only_what_is_beyond() {
+    const BEYOND: u32 = 60;
+    let upstream = Fake::good();
+    let gateway = Gateway::before(upstream.address);
+    let mut wire = Wire::connect(gateway.address());
+    let opened = (0..STREAMS + BEYOND).map(|count| open(2 * count + 1));
+    wire.send(opened.collect::<Vec<_>>().concat());
+    for count in STREAMS..STREAMS + BEYOND {
+        assert_eq!(wire.events(2 * count + 1), ["reset REFUSED_STREAM"]);
+    }
+    for count in 0..STREAMS {
+        wire.send(data(2 * count + 1, END_STREAM, "{}"));
+        assert_eq!(wire.events(2 * count + 1), ["200"]);
+    }
+    assert_eq!(upstream.requests().len(), STREAMS as usize);
+}
 
 #[test]
 fn streams_beyond_the_most_are_refused() {

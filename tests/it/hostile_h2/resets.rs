@@ -12,6 +12,9 @@ use crate::support::gateway::Gateway;
 /// How many resets a connection may bring about.
 const PUT_UP_WITH: u32 = 32;
 
+/// How many streams of a connection may fail by its client's doing.
+const ERRORS: u32 = 256;
+
 /// The number of the stream that is opened as this one, counted from 0.
 fn odd(count: u32) -> u32 {
     2 * count + 1
@@ -155,13 +158,13 @@ fn resets_that_are_provoked_end_the_connection() {
         let upstream = Fake::good();
         let gateway = Gateway::before(upstream.address);
         let mut wire = Wire::connect(gateway.address());
-        for count in 0..PUT_UP_WITH {
+        for count in 0..ERRORS {
             wire.send(provoke(odd(count)));
             assert_eq!(wire.events(odd(count)), [expected], "{title}: {count}");
         }
         still_serves(gateway.address());
-        wire.send(provoke(odd(PUT_UP_WITH)));
-        let events = wire.events(odd(PUT_UP_WITH));
+        wire.send(provoke(odd(ERRORS)));
+        let events = wire.events(odd(ERRORS));
         assert_eq!(
             events,
             [

@@ -13,11 +13,13 @@ const REFUSED: &str = "503 overloaded";
 #[derive(Debug)]
 pub struct Bodies {
     request: Vec<u8>,
-    /// How many fill the memory to its last byte.
+    /// How many fill the memory but for a small one.
     room: usize,
     more: usize,
     begun: usize,
     held: Vec<Client>,
+    /// Small ones, for the room that is left.
+    small: Vec<Client>,
     /// Whether the normal client has met the bound.
     is_full: bool,
     endings: Endings,
@@ -32,6 +34,7 @@ impl Bodies {
             more,
             begun: 0,
             held: Vec::new(),
+            small: Vec::new(),
             is_full: false,
             endings: Endings::default(),
         }
@@ -65,8 +68,12 @@ impl Hostile for Bodies {
             self.held.push(client);
             self.begun += 1;
         } else if !self.is_full {
-            // Only once each has all the room it needs is there none for a small one.
             self.is_full = !served;
+            if served {
+                let mut client = Client::connect(ground.address);
+                client.send(Request::update("").with("Content-Length", "2").head());
+                self.small.push(client);
+            }
         } else if !self.is_up() {
             let ending = ending(&mut self.send(ground));
             self.endings.add(&ending);
@@ -83,6 +90,7 @@ impl Hostile for Bodies {
     }
 
     fn let_go(&mut self) {
+        self.small.clear();
         for client in &mut self.held {
             client.send("]");
         }

@@ -347,7 +347,7 @@ const HEADS: [(&str, &str); 64] = [
     ),
     (
         "[limits]\n\"bad\\u001bkey\" = 1",
-        "2:1 limits.\"bad\\u{1b}key\": unknown key | known here are `body`, `batch_body`, `body_memory`, `connections`, `http2_streams`, `header_timeout`, `idle_timeout`, `body_timeout`, `write_timeout`, `answer_timeout`, `handshake_timeout`, `target`, `headers`, `batch_items`, `value_length`, `answer_memory`",
+        "2:1 limits.\"bad\\u{1b}key\": unknown key | known here are `body`, `batch_body`, `body_memory`, `connections`, `connections_per_peer`, `exempt_local_peers`, `http2_streams`, `header_timeout`, `idle_timeout`, `body_timeout`, `write_timeout`, `answer_timeout`, `handshake_timeout`, `target`, `headers`, `batch_items`, `value_length`, `answer_memory`",
     ),
 ];
 const STORES: [(&str, &str); 14] = [
