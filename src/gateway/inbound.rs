@@ -3,7 +3,7 @@
 //! its head is sent, so that a broken answer is an error and not half a page; what is longer streams.
 
 use super::budget::Hold;
-use super::head::is_plainly_chunked;
+use super::framing::{check_framing, check_status};
 use super::outbound::X_CORRELATION_ID;
 use super::upstream::{Http1, Reply, poll_driven};
 use crate::denial::Denial;
@@ -13,7 +13,7 @@ use http::header::{
     CONNECTION, CONTENT_LENGTH, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION,
     SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
-use http::{HeaderMap, Method, StatusCode, Version, response};
+use http::{HeaderMap, Method, Version, response};
 use hyper::body::{Body, Incoming};
 use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
@@ -176,80 +176,6 @@ pub(super) async fn receive(
             connection: rest.connection,
         },
     })
-}
-
-/// BigCommerce's 401 is about the gateway's credential, not the caller's; a redirect would lead the
-/// caller's token elsewhere.
-fn check_status(status: StatusCode) -> Result<(), Denial> {
-    if status == StatusCode::UNAUTHORIZED {
-        Err(Denial::UpstreamCredentialRefused)
-    } else if status.is_redirection() {
-        Err(Denial::UpstreamRedirect {
-            status: status.as_u16(),
-        })
-    } else if status.is_informational() || status.as_u16() > 599 {
-        Err(Denial::UpstreamProtocolError {
-            cause: format!("status {}", status.as_u16()),
-        })
-    } else {
-        Ok(())
-    }
-}
-
-/// hyper reads such an answer by its chunks (RFC 9112 section 6.3), but the length that it leaves
-/// standing would frame another body for the client.
-fn check_framing(headers: &mut HeaderMap) -> Result<(), Denial> {
-    if !is_plainly_chunked(headers) {
-        return Err(Denial::UpstreamProtocolError {
-            cause: "the answer has another transfer coding than chunked".to_owned(),
-        });
-    }
-    if headers.contains_key(TRANSFER_ENCODING) && headers.contains_key(CONTENT_LENGTH) {
-        return Err(Denial::UpstreamProtocolError {
-            cause: "the answer has both `Transfer-Encoding` and `Content-Length`".to_owned(),
-        });
-    }
-    make_length_plain(headers)
-}
-
-/// A length that is said several times alike is said once from here on (RFC 9110 section 8.6); hyper does
-/// not look at the one of an answer to `HEAD`.
-fn make_length_plain(headers: &mut HeaderMap) -> Result<(), Denial> {
-    let lines = headers.get_all(CONTENT_LENGTH);
-    let mut rest = lines.iter();
-    let plain = match (rest.next(), rest.next()) {
-        (None, _) => return Ok(()),
-        (Some(line), None) if line.as_bytes().iter().all(u8::is_ascii_digit) => {
-            return length(line.as_bytes())
-                .map(drop)
-                .ok_or_else(malformed_length);
-        }
-        _ => lines
-            .iter()
-            .map(|line| length(line.as_bytes()))
-            .reduce(|one, other| one.filter(|_| one == other)),
-    };
-    let plain = plain.flatten().ok_or_else(malformed_length)?;
-    headers.insert(CONTENT_LENGTH, HeaderValue::from(plain));
-    Ok(())
-}
-
-/// The number in a line, which may be a list of one number.
-fn length(line: &[u8]) -> Option<u64> {
-    let numbers = line.split(|byte| *byte == b',').map(|number| {
-        let digits = std::str::from_utf8(number.trim_ascii()).ok()?;
-        digits
-            .bytes()
-            .all(|byte| byte.is_ascii_digit())
-            .then(|| digits.parse().ok())?
-    });
-    numbers.reduce(|one, other| one.filter(|_| one == other))?
-}
-
-fn malformed_length() -> Denial {
-    Denial::UpstreamProtocolError {
-        cause: "the answer's `Content-Length` is not one number".to_owned(),
-    }
 }
 
 /// Whether a field holds the credential; in its name, letters have lost their case.

@@ -6,6 +6,7 @@ mod answer;
 mod body;
 mod budget;
 mod entry;
+mod framing;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod head;

@@ -3,28 +3,15 @@
 use super::{Case, End, Step, Upstream};
 use crate::support::PATIENCE;
 use crate::support::fake::{Connection, Fake};
+pub use crate::support::frames::{
+    ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PADDED, PING, PRIORITY,
+    PUSH_PROMISE, RST_STREAM, SETTINGS, WINDOW_UPDATE,
+};
 use crate::support::gateway::Setup;
 use crate::support::tls::{Authority, LOOPBACK};
 use crate::upstream_tls;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex};
-
-pub const DATA: u8 = 0;
-pub const HEADERS: u8 = 1;
-pub const PRIORITY: u8 = 2;
-pub const RST_STREAM: u8 = 3;
-pub const SETTINGS: u8 = 4;
-pub const PUSH_PROMISE: u8 = 5;
-pub const PING: u8 = 6;
-pub const GOAWAY: u8 = 7;
-pub const WINDOW_UPDATE: u8 = 8;
-pub const CONTINUATION: u8 = 9;
-
-/// Flags; `ACK` is that of `SETTINGS` and `PING`.
-pub const ACK: u8 = 1;
-pub const END_STREAM: u8 = 1;
-pub const END_HEADERS: u8 = 4;
-pub const PADDED: u8 = 8;
 
 /// The body of every good answer: that of the other upstream.
 pub const BODY: &str = "{\"data\":{\"id\":9},\"meta\":{}}   ";

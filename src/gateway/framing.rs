@@ -1,0 +1,81 @@
+//! Questions about the head of BigCommerce's answer before any of its body is read: may a status of this kind
+//! be passed on, and is it plain where the body ends.
+
+use super::head::is_plainly_chunked;
+use crate::denial::Denial;
+use http::header::{CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
+use http::{HeaderMap, StatusCode};
+
+/// BigCommerce's 401 is about the gateway's credential, not the caller's; a redirect would lead the
+/// caller's token elsewhere.
+pub(super) fn check_status(status: StatusCode) -> Result<(), Denial> {
+    if status == StatusCode::UNAUTHORIZED {
+        Err(Denial::UpstreamCredentialRefused)
+    } else if status.is_redirection() {
+        Err(Denial::UpstreamRedirect {
+            status: status.as_u16(),
+        })
+    } else if status.is_informational() || status.as_u16() > 599 {
+        Err(Denial::UpstreamProtocolError {
+            cause: format!("status {}", status.as_u16()),
+        })
+    } else {
+        Ok(())
+    }
+}
+
+/// hyper reads such an answer by its chunks (RFC 9112 section 6.3), but the length that it leaves
+/// standing would frame another body for the client.
+pub(super) fn check_framing(headers: &mut HeaderMap) -> Result<(), Denial> {
+    if !is_plainly_chunked(headers) {
+        return Err(Denial::UpstreamProtocolError {
+            cause: "the answer has another transfer coding than chunked".to_owned(),
+        });
+    }
+    if headers.contains_key(TRANSFER_ENCODING) && headers.contains_key(CONTENT_LENGTH) {
+        return Err(Denial::UpstreamProtocolError {
+            cause: "the answer has both `Transfer-Encoding` and `Content-Length`".to_owned(),
+        });
+    }
+    make_length_plain(headers)
+}
+
+/// A length that is said several times alike is said once from here on (RFC 9110 section 8.6); hyper does
+/// not look at the one of an answer to `HEAD`.
+fn make_length_plain(headers: &mut HeaderMap) -> Result<(), Denial> {
+    let lines = headers.get_all(CONTENT_LENGTH);
+    let mut rest = lines.iter();
+    let plain = match (rest.next(), rest.next()) {
+        (None, _) => return Ok(()),
+        (Some(line), None) if line.as_bytes().iter().all(u8::is_ascii_digit) => {
+            return length(line.as_bytes())
+                .map(drop)
+                .ok_or_else(malformed_length);
+        }
+        _ => lines
+            .iter()
+            .map(|line| length(line.as_bytes()))
+            .reduce(|one, other| one.filter(|_| one == other)),
+    };
+    let plain = plain.flatten().ok_or_else(malformed_length)?;
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(plain));
+    Ok(())
+}
+
+/// The number in a line, which may be a list of one number.
+fn length(line: &[u8]) -> Option<u64> {
+    let numbers = line.split(|byte| *byte == b',').map(|number| {
+        let digits = std::str::from_utf8(number.trim_ascii()).ok()?;
+        digits
+            .bytes()
+            .all(|byte| byte.is_ascii_digit())
+            .then(|| digits.parse().ok())?
+    });
+    numbers.reduce(|one, other| one.filter(|_| one == other))?
+}
+
+fn malformed_length() -> Denial {
+    Denial::UpstreamProtocolError {
+        cause: "the answer's `Content-Length` is not one number".to_owned(),
+    }
+}
