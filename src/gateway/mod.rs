@@ -175,8 +175,9 @@ impl Gateway {
         let queried = permit(&caller.grants, operation)?.query(head.uri.query())?;
 
         let size = head::check_headers(&head.headers, verb, has_body, &snapshot.limits)?;
+        let mut around = self.bodies.hold();
+        around.cover(size + head.headers.len() * FIELD + REQUEST)?;
         let mut hold = self.bodies.hold();
-        hold.cover(size + head.headers.len() * FIELD + REQUEST)?;
         let patience = snapshot.limits.body_timeout;
         let bytes = if has_body {
             body.read(snapshot.limits.body_of(verb), patience, &mut hold)

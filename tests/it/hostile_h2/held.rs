@@ -3,7 +3,9 @@
 
 use super::{codes, data, get, measured, open, ordinary, still_serves};
 use crate::support::fake::Fake;
-use crate::support::frames::{ACK, END_STREAM, GOAWAY, HEADERS, PING, Wire, block, frame};
+use crate::support::frames::{
+    ACK, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, Wire, block, frame,
+};
 use crate::support::gateway::Gateway;
 
 /// The default of `limits.http2_streams`.
@@ -89,4 +91,26 @@ fn a_connection_that_only_keeps_itself_busy_is_idle() {
         drop(wire);
         assert_eq!(codes(&gateway.stop()), ["-"], "{title}");
     }
+}
+
+#[test]
+fn heads_take_of_the_memory_for_bodies() {
+    let upstream = Fake::good();
+    let memory = "limits.body_memory = \"1MiB\"\nlimits.batch_body = \"1MiB\"";
+    let gateway = measured(&upstream, memory);
+    let mut wire = Wire::connect(gateway.address());
+    // Some 600 bytes each, which are 20 KiB in memory for as long as no body comes.
+    let mut fields = ordinary("PUT").to_vec();
+    fields.extend([("content-type", "application/json")]);
+    let fields = [block(&fields), block(&[("ab", "")]).repeat(90)].concat();
+    for count in 0..STREAMS {
+        wire.send(frame(HEADERS, END_HEADERS, 2 * count + 1, &fields));
+    }
+    let refused = (0..40)
+        .map(|_| wire.next_event().expect("an answer").1)
+        .filter(|event| event == "503 overloaded");
+    assert!(refused.count() >= 20);
+    drop(wire);
+    still_serves(gateway.address());
+    assert_eq!(upstream.requests().len(), 1);
 }

@@ -71,8 +71,12 @@ impl Hostile for Bodies {
             self.is_full = !served;
             if served {
                 let mut client = Client::connect(ground.address);
-                client.send(Request::update("").with("Content-Length", "2").head());
-                self.small.push(client);
+                let small = Request::update("").with("Content-Length", "2");
+                client.send(small.with("Expect", "100-continue").head());
+                // It is told to go on when it has its room, and holds it then.
+                if client.answer().status() == 100 {
+                    self.small.push(client);
+                }
             }
         } else if !self.is_up() {
             let ending = ending(&mut self.send(ground));
@@ -86,7 +90,7 @@ impl Hostile for Bodies {
     }
 
     fn keeps(&self) -> usize {
-        self.room
+        self.room + self.small.len()
     }
 
     fn let_go(&mut self) {
