@@ -51,11 +51,18 @@ impl Admin {
 
     async fn accept(self: Rc<Self>, door: &Door) {
         let mut open = VecDeque::with_capacity(CONNECTIONS);
+        let mut failing = false;
         loop {
             let stream = match door.accept().await {
-                Ok((stream, _)) => stream,
+                Ok((stream, _)) => {
+                    failing = false;
+                    stream
+                }
                 Err(error) => {
-                    tracing::warn!(%error, "a connection to the admin listener could not be accepted");
+                    // It lasts as long as its cause, which is told once.
+                    if !std::mem::replace(&mut failing, true) {
+                        tracing::warn!(%error, "connections to the admin listener cannot be accepted");
+                    }
                     tokio::time::sleep(Duration::from_millis(100)).await;
                     continue;
                 }

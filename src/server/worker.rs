@@ -96,6 +96,7 @@ async fn accept(
     control: &mut Control,
 ) -> Door {
     let mut failing = false;
+    let mut over = None;
     loop {
         let accepted = tokio::select! {
             biased;
@@ -105,10 +106,13 @@ async fn accept(
         match accepted {
             Ok((stream, peer)) => {
                 if std::mem::take(&mut failing) {
-                    tracing::warn!("connections can be accepted again");
+                    tracing::info!("connections can be accepted again");
                 }
                 match admission.admit(peer) {
-                    Some(place) => serve(shared, stream, peer, Some(place)),
+                    Some(place) => {
+                        tell(&mut over, place.over);
+                        serve(shared, stream, peer, Some(place));
+                    }
                     // Dropped without a word: there is no room even for one.
                     None => shared.turn_away(),
                 }
@@ -121,6 +125,15 @@ async fn accept(
                 tokio::time::sleep(ACCEPT_AGAIN).await;
             }
         }
+    }
+}
+
+/// Tells the operator when connections begin to be over a bound, and when one is served again.
+fn tell(known: &mut Option<&'static str>, over: Option<&'static str>) {
+    match (std::mem::replace(known, over), over) {
+        (None, Some(bound)) => tracing::warn!(bound, "connections over a bound are turned away"),
+        (Some(bound), None) => tracing::info!(bound, "connections are served again"),
+        _ => {}
     }
 }
 
