@@ -7,21 +7,21 @@ use std::fmt::Write as _;
 
 /// Characters of each value: few enough items for one batch.
 const VALUE: usize = 60_000;
+/// Answers after which a body has been read: its connection has had as many turns.
+const SETTLED: usize = 5;
 const REFUSED: &str = "503 overloaded";
 
 /// Batches of a size, each held back by its last byte.
 #[derive(Debug)]
 pub struct Bodies {
     request: Vec<u8>,
-    /// How many fill the memory but for a small one.
+    /// How many fill the memory, but for less than one.
     room: usize,
     more: usize,
     begun: usize,
     held: Vec<Client>,
-    /// Small ones, for the room that is left.
-    small: Vec<Client>,
-    /// Whether the normal client has met the bound.
-    is_full: bool,
+    /// How many requests of the normal client are waited for before the next step.
+    settling: usize,
     endings: Endings,
 }
 
@@ -34,8 +34,7 @@ impl Bodies {
             more,
             begun: 0,
             held: Vec::new(),
-            small: Vec::new(),
-            is_full: false,
+            settling: 0,
             endings: Endings::default(),
         }
     }
@@ -62,39 +61,32 @@ fn batch(size: usize) -> Vec<u8> {
 }
 
 impl Hostile for Bodies {
-    fn step(&mut self, ground: &Ground, served: bool) {
+    fn step(&mut self, ground: &Ground, _: bool) {
+        // The worker has read what it was sent once it has answered another some times.
+        if self.settling > 0 {
+            self.settling -= 1;
+            return;
+        }
         if self.begun < self.room {
             let client = self.send(ground);
             self.held.push(client);
-            self.begun += 1;
-        } else if !self.is_full {
-            self.is_full = !served;
-            if served {
-                let mut client = Client::connect(ground.address);
-                let small = Request::update("").with("Content-Length", "2");
-                client.send(small.with("Expect", "100-continue").head());
-                // It is told to go on when it has its room, and holds it then.
-                if client.answer().status() == 100 {
-                    self.small.push(client);
-                }
-            }
-        } else if !self.is_up() {
+        } else if self.begun < self.room + self.more {
             let ending = ending(&mut self.send(ground));
             self.endings.add(&ending);
-            self.begun += 1;
         }
+        self.begun += 1;
+        self.settling = SETTLED;
     }
 
     fn is_up(&self) -> bool {
-        self.begun == self.room + self.more
+        self.begun > self.room + self.more
     }
 
     fn keeps(&self) -> usize {
-        self.room + self.small.len()
+        self.room
     }
 
     fn let_go(&mut self) {
-        self.small.clear();
         for client in &mut self.held {
             client.send("]");
         }

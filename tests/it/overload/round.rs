@@ -236,16 +236,6 @@ impl Rounds {
             }
         }
     }
-
-    /// While the overload lasted the normal client was told to come again each time.
-    pub fn check_all_refused_while_held(&self) {
-        for round in &self.0 {
-            let Block {
-                requests, refused, ..
-            } = round.lasting.block;
-            assert_eq!(refused, requests);
-        }
-    }
 }
 
 impl fmt::Display for Rounds {

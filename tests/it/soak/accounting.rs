@@ -165,7 +165,11 @@ impl Account {
             _ => false,
         };
         // A caller who is told that the upstream was not reached may rely on it.
-        let is_true = line.code.as_deref() != Some("upstream_unreachable") || line.sent == "no";
+        let told = matches!(
+            line.code.as_deref(),
+            Some("upstream_unreachable" | "overloaded")
+        );
+        let is_true = !told || line.sent == "no";
         if line.decision != "allowed" || !agrees || !is_whole || !is_true {
             self.problem(format!(
                 "received {times} times, and recorded as {line:?}: {asked:?}"
