@@ -170,6 +170,16 @@ fn run(group: &str, echoes: &[Echo]) {
         let id = line["correlation_id"].as_str().expect("an id");
         echoes[id_number(id) - 1].assert_recorded(line);
     }
+    // Each came once, as it was judged, and bears the credential in its one place.
+    let requests = upstream.requests();
+    assert_eq!(requests.len(), echoes.len());
+    for ((echo, request), number) in echoes.iter().zip(&requests).zip(1..) {
+        let target = format!("/stores/abc123/v3/customers/{number}/metafields/9");
+        let start = format!("{} {target} HTTP/1.1", echo.method);
+        let body: &[u8] = if echo.method == "PUT" { b"{}" } else { b"" };
+        assert_eq!((&request.start, &*request.body), (&start, body));
+        assert_eq!(request.all("x-auth-token"), [CREDENTIAL], "{}", echo.name);
+    }
     super::tell(group, echoes.len());
 }
 
