@@ -21,7 +21,7 @@ use std::time::Duration;
 
 pub use self::address::Address;
 pub use self::audit::{Audit, QUEUE};
-pub use self::caller::Caller;
+pub use self::caller::{Caller, Grants, Identity};
 pub use self::limits::Limits;
 pub use self::listen::{Admin, Listen, Tls};
 pub use self::origin::{Origin, Scheme};

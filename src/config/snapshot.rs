@@ -1,26 +1,23 @@
 //! Everything that one load of the configuration produced, compiled once and never changed. Compiling
 //! is pure: it takes the file and what was read from outside, and gives a snapshot or every problem.
 
+mod callers;
+mod tls;
+
 use super::file::{self, File, Limits};
-use super::materials::{Materials, ServerTls};
+use super::materials::Materials;
 use super::problem::{Place, Problem, Problems};
-use crate::identity::{Caller, Callers, Digest};
+use crate::identity::Callers;
 use crate::policy::vocabulary::{StoreHash, Verb};
-use crate::policy::{Credential, Grants, Namespaces, Rules};
+use crate::policy::{Credential, Rules};
 use http::uri::{Authority, Scheme};
 use http::{HeaderValue, Uri};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::server::{
-    NoServerSessionStorage, ServerSessionMemoryCache, StoresServerSessions, WebPkiClientVerifier,
-};
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls::{ClientConfig, ServerConfig};
 use rustls_pki_types::{CertificateDer, ServerName};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// How many TLS sessions with clients can be resumed: some thousand clients, a few hundred bytes each.
-const SESSIONS: usize = 4096;
 
 /// One load of the configuration. It holds secrets, so it has no `Debug`.
 #[expect(missing_debug_implementations, reason = "it holds credentials")]
@@ -83,7 +80,7 @@ impl Snapshot {
             .map_err(|problem| problems.push(problem));
         let server_tls = materials
             .server_tls
-            .map(|tls| server_config(file, tls, &provider))
+            .map(|tls| tls::server_config(file, tls, &provider))
             .transpose()
             .map_err(|problem| problems.push(problem));
         let mut credentials = HashMap::new();
@@ -98,7 +95,7 @@ impl Snapshot {
         }
         match (upstream, server_tls, Problems::found(problems)) {
             (Ok(upstream), Ok(server_tls), None) => Ok(Self {
-                callers: callers(&file.callers),
+                callers: callers::callers(&file.callers),
                 rules: Rules {
                     unknown_fields: file.policy.unknown_fields,
                     batch_items: file.limits.batch_items,
@@ -122,34 +119,6 @@ impl Snapshot {
     pub fn credential(&self, store: &StoreHash) -> Option<&Arc<Credential>> {
         self.credentials.get(store)
     }
-}
-
-fn callers(list: &[file::Caller]) -> Callers {
-    Callers::new(list.iter().map(|caller| {
-        let grants = Grants {
-            scopes: caller.scopes.clone(),
-            stores: caller.stores.clone(),
-            operations: caller.operations.clone(),
-            permission_sets: caller.permission_sets.clone(),
-            namespaces: caller
-                .namespaces
-                .clone()
-                .map_or(Namespaces::Any, Namespaces::Only),
-        };
-        let digests = caller
-            .token_sha256
-            .iter()
-            .copied()
-            .map(Digest::from)
-            .collect();
-        (
-            Caller {
-                name: caller.name.clone(),
-                grants,
-            },
-            digests,
-        )
-    }))
 }
 
 fn upstream(
@@ -179,7 +148,7 @@ fn upstream(
         file::Scheme::Https => {
             let name = ServerName::try_from(origin.host.clone())
                 .map_err(|error| unusable(error.to_string()))?;
-            Some((client_config(file, ca, provider)?, name))
+            Some((tls::client_config(file, ca, provider)?, name))
         }
     };
     Ok(UpstreamSettings {
@@ -194,106 +163,4 @@ fn upstream(
         body_timeout: settings.body_timeout,
         connections: settings.connections,
     })
-}
-
-/// TLS 1.2 and 1.3 with the provider's order of key exchanges, which puts the hybrid post-quantum one
-/// first.
-fn client_config(
-    file: &File,
-    ca: Option<Vec<CertificateDer<'static>>>,
-    provider: &Arc<CryptoProvider>,
-) -> Result<Arc<ClientConfig>, Problem> {
-    let place = file
-        .upstream
-        .ca
-        .as_ref()
-        .map_or(Place::START, |ca| ca.place);
-    let problem = |error: rustls::Error| Problem::new(place, "upstream.ca", error.to_string());
-    let roots = match ca {
-        Some(certificates) => roots(certificates).map_err(problem)?,
-        None => RootCertStore {
-            roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-        },
-    };
-    let mut config = ClientConfig::builder_with_provider(Arc::clone(provider))
-        .with_safe_default_protocol_versions()
-        .map_err(problem)?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = alpn(file.upstream.http2);
-    Ok(Arc::new(config))
-}
-
-fn server_config(
-    file: &File,
-    tls: ServerTls,
-    provider: &Arc<CryptoProvider>,
-) -> Result<Arc<ServerConfig>, Problem> {
-    let place = |key: &str| {
-        let tls = file.listen.tls.as_ref();
-        match key {
-            "client_ca" => tls
-                .and_then(|tls| tls.client_ca.as_ref())
-                .map(|path| path.place),
-            _ => tls.map(|tls| tls.certificate.place),
-        }
-        .unwrap_or(Place::START)
-    };
-    let certificate = |error: rustls::Error| {
-        Problem::new(
-            place("certificate"),
-            "listen.tls.certificate",
-            error.to_string(),
-        )
-        .with_hint("the private key must belong to the first certificate of the file")
-    };
-    let client_ca = |cause: String| Problem::new(place("client_ca"), "listen.tls.client_ca", cause);
-    let with_clients = tls.client_ca.is_some();
-    let builder = ServerConfig::builder_with_provider(Arc::clone(provider))
-        .with_safe_default_protocol_versions()
-        .map_err(certificate)?;
-    let builder = match tls.client_ca {
-        Some(certificates) => {
-            let roots =
-                Arc::new(roots(certificates).map_err(|error| client_ca(error.to_string()))?);
-            let verifier = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(provider))
-                .build()
-                .map_err(|error| client_ca(error.to_string()))?;
-            builder.with_client_cert_verifier(verifier)
-        }
-        None => builder.with_no_client_auth(),
-    };
-    let mut config = builder
-        .with_single_cert(tls.certificates, tls.private_key)
-        .map_err(certificate)?;
-    config.session_storage = sessions(with_clients);
-    config.alpn_protocols = alpn(true);
-    Ok(Arc::new(config))
-}
-
-/// A resumed session is not asked for its client certificate again, so that with client certificates
-/// every connection makes the whole handshake.
-fn sessions(with_clients: bool) -> Arc<dyn StoresServerSessions> {
-    if with_clients {
-        Arc::new(NoServerSessionStorage {})
-    } else {
-        ServerSessionMemoryCache::new(SESSIONS)
-    }
-}
-
-fn roots(certificates: Vec<CertificateDer<'static>>) -> Result<RootCertStore, rustls::Error> {
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates {
-        roots.add(certificate)?;
-    }
-    Ok(roots)
-}
-
-fn alpn(http2: bool) -> Vec<Vec<u8>> {
-    let known: &[&[u8]] = if http2 {
-        &[b"h2", b"http/1.1"]
-    } else {
-        &[b"http/1.1"]
-    };
-    known.iter().map(|protocol| protocol.to_vec()).collect()
 }

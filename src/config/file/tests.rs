@@ -287,23 +287,38 @@ namespaces = [\"crm\", \"crm.*\"]
     assert_eq!(places, [3, 6]);
     let caller = &file.callers[0];
     assert_eq!(caller.name, "a.b-c_d");
-    assert_eq!(caller.token_sha256[0][..4], [0x00, 0x11, 0x22, 0x33]);
-    assert_eq!(caller.token_sha256[0][28..], [0xcc, 0xdd, 0xee, 0xff]);
+    assert_eq!(
+        caller.identity.token_sha256[0][..4],
+        [0x00, 0x11, 0x22, 0x33]
+    );
+    assert_eq!(
+        caller.identity.token_sha256[0][28..],
+        [0xcc, 0xdd, 0xee, 0xff]
+    );
     assert_eq!(
         caller.scopes,
         [Scope::CustomersReadOnly, Scope::StoredPaymentInstruments]
     );
     assert_eq!(
-        caller.stores.as_deref(),
+        caller.grants.stores.as_deref(),
         StoreHash::parse("def").as_slice().into()
     );
-    assert_eq!(caller.operations, Some(vec![Verb::ListAll, Verb::Get]));
-    assert_eq!(caller.permission_sets, Some(vec![PermissionSet::Read]));
+    assert_eq!(
+        caller.grants.operations,
+        Some(vec![Verb::ListAll, Verb::Get])
+    );
+    assert_eq!(
+        caller.grants.permission_sets,
+        Some(vec![PermissionSet::Read])
+    );
     let patterns = [
         NamespacePattern::Exact("crm".to_owned()),
         NamespacePattern::Prefix("crm.".to_owned()),
     ];
-    assert_eq!(caller.namespaces.as_deref(), Some(patterns.as_slice()));
+    assert_eq!(
+        caller.grants.namespaces.as_deref(),
+        Some(patterns.as_slice())
+    );
 }
 
 #[test]

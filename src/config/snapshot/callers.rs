@@ -1,0 +1,36 @@
+//! The callers of a configuration, with their grants and by what they are known.
+
+use crate::config::file;
+use crate::identity::{Caller, Callers, Digest};
+use crate::policy::{Grants, Namespaces};
+
+/// The table of a configuration's callers.
+pub(super) fn callers(list: &[file::Caller]) -> Callers {
+    Callers::new(list.iter().map(|caller| {
+        let grants = Grants {
+            scopes: caller.scopes.clone(),
+            stores: caller.grants.stores.clone(),
+            operations: caller.grants.operations.clone(),
+            permission_sets: caller.grants.permission_sets.clone(),
+            namespaces: caller
+                .grants
+                .namespaces
+                .clone()
+                .map_or(Namespaces::Any, Namespaces::Only),
+        };
+        let digests = caller
+            .identity
+            .token_sha256
+            .iter()
+            .copied()
+            .map(Digest::from)
+            .collect();
+        (
+            Caller {
+                name: caller.name.clone(),
+                grants,
+            },
+            digests,
+        )
+    }))
+}

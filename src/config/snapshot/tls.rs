@@ -1,0 +1,117 @@
+//! TLS on both sides of the gateway, out of what was read.
+
+use crate::config::file::File;
+use crate::config::materials::ServerTls;
+use crate::config::problem::{Place, Problem};
+use rustls::crypto::CryptoProvider;
+use rustls::server::{
+    NoServerSessionStorage, ServerSessionMemoryCache, StoresServerSessions, WebPkiClientVerifier,
+};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls_pki_types::CertificateDer;
+use std::sync::Arc;
+
+/// How many TLS sessions with clients can be resumed: some thousand clients, a few hundred bytes each.
+const SESSIONS: usize = 4096;
+
+/// TLS 1.2 and 1.3 with the provider's order of key exchanges, which puts the hybrid post-quantum one
+/// first.
+pub(super) fn client_config(
+    file: &File,
+    ca: Option<Vec<CertificateDer<'static>>>,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<ClientConfig>, Problem> {
+    let place = file
+        .upstream
+        .ca
+        .as_ref()
+        .map_or(Place::START, |ca| ca.place);
+    let problem = |error: rustls::Error| Problem::new(place, "upstream.ca", error.to_string());
+    let roots = match ca {
+        Some(certificates) => roots(certificates).map_err(problem)?,
+        None => RootCertStore {
+            roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+        },
+    };
+    let mut config = ClientConfig::builder_with_provider(Arc::clone(provider))
+        .with_safe_default_protocol_versions()
+        .map_err(problem)?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = alpn(file.upstream.http2);
+    Ok(Arc::new(config))
+}
+
+pub(super) fn server_config(
+    file: &File,
+    tls: ServerTls,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<ServerConfig>, Problem> {
+    let place = |key: &str| {
+        let tls = file.listen.tls.as_ref();
+        match key {
+            "client_ca" => tls
+                .and_then(|tls| tls.client_ca.as_ref())
+                .map(|path| path.place),
+            _ => tls.map(|tls| tls.certificate.place),
+        }
+        .unwrap_or(Place::START)
+    };
+    let certificate = |error: rustls::Error| {
+        Problem::new(
+            place("certificate"),
+            "listen.tls.certificate",
+            error.to_string(),
+        )
+        .with_hint("the private key must belong to the first certificate of the file")
+    };
+    let client_ca = |cause: String| Problem::new(place("client_ca"), "listen.tls.client_ca", cause);
+    let with_clients = tls.client_ca.is_some();
+    let builder = ServerConfig::builder_with_provider(Arc::clone(provider))
+        .with_safe_default_protocol_versions()
+        .map_err(certificate)?;
+    let builder = match tls.client_ca {
+        Some(certificates) => {
+            let roots =
+                Arc::new(roots(certificates).map_err(|error| client_ca(error.to_string()))?);
+            let verifier = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(provider))
+                .build()
+                .map_err(|error| client_ca(error.to_string()))?;
+            builder.with_client_cert_verifier(verifier)
+        }
+        None => builder.with_no_client_auth(),
+    };
+    let mut config = builder
+        .with_single_cert(tls.certificates, tls.private_key)
+        .map_err(certificate)?;
+    config.session_storage = sessions(with_clients);
+    config.alpn_protocols = alpn(true);
+    Ok(Arc::new(config))
+}
+
+/// A resumed session is not asked for its client certificate again, so that with client certificates
+/// every connection makes the whole handshake.
+fn sessions(with_clients: bool) -> Arc<dyn StoresServerSessions> {
+    if with_clients {
+        Arc::new(NoServerSessionStorage {})
+    } else {
+        ServerSessionMemoryCache::new(SESSIONS)
+    }
+}
+
+fn roots(certificates: Vec<CertificateDer<'static>>) -> Result<RootCertStore, rustls::Error> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates {
+        roots.add(certificate)?;
+    }
+    Ok(roots)
+}
+
+fn alpn(http2: bool) -> Vec<Vec<u8>> {
+    let known: &[&[u8]] = if http2 {
+        &[b"h2", b"http/1.1"]
+    } else {
+        &[b"http/1.1"]
+    };
+    known.iter().map(|protocol| protocol.to_vec()).collect()
+}
