@@ -6,13 +6,15 @@ use std::io::{self, Write};
 use std::path::Path;
 
 pub(super) fn check(path: &Path, without_secrets: bool) -> io::Result<u8> {
-    let file = match load::file(path, !without_secrets)? {
+    let file = if without_secrets {
+        load::file(path)?
+    } else {
+        load::whole(path)?.map(|(loaded, _)| loaded.file)
+    };
+    let file = match file {
         Ok(file) => file,
         Err(Reported(code)) => return Ok(code),
     };
-    if !without_secrets && let Err(Reported(code)) = load::snapshot(path, &file)? {
-        return Ok(code);
-    }
     let (stores, callers) = (file.stores.len(), file.callers.len());
     let left_out = if without_secrets {
         "; nothing that it names was read"

@@ -1,76 +1,41 @@
 //! From a configuration file's path to a snapshot, with one report of everything that is wrong.
 
 use super::MISUSED;
-use crate::config::{File, Problems, Snapshot, file, materials};
-use std::io::{self, Read, Write};
+use crate::config::load::{load, text};
+use crate::config::materials::Outside;
+use crate::config::{File, LoadError, Loaded, Seen, file};
+use std::io::{self, Write};
 use std::path::Path;
-use std::sync::Arc;
-
-/// The most bytes of a configuration file: some ten thousand callers.
-const LARGEST: u64 = 16 * 1024 * 1024;
 
 /// Why nothing was loaded: the report has been printed, this is the exit code.
 pub(super) struct Reported(pub(super) u8);
 
-/// Reads the file alone. If it has problems, those of what it names are reported with them, unless that
-/// is not to be touched.
-pub(super) fn file(path: &Path, with_secrets: bool) -> io::Result<Result<File, Reported>> {
-    let text = match read_text(path) {
-        Ok(text) => text,
-        Err(error) => {
-            writeln!(
-                io::stderr(),
-                "error: cannot read {}: {error}",
-                path.display()
-            )?;
-            return Ok(Err(Reported(MISUSED)));
-        }
-    };
+/// Reads the file and all that it names.
+pub(super) fn whole(path: &Path) -> io::Result<Result<(Loaded, Seen), Reported>> {
+    let (seen, loaded) = load(path, None);
+    or_report(path, loaded.map(|loaded| (loaded, seen)))
+}
+
+/// Reads the file alone.
+pub(super) fn file(path: &Path) -> io::Result<Result<File, Reported>> {
     let base = path.parent().unwrap_or(Path::new(""));
-    let (outcome, named) = file::read_with_names(&text, base);
-    let outcome = outcome.map_err(|problems| {
-        match with_secrets
-            .then(|| materials::read(&named).err())
-            .flatten()
-        {
-            Some(others) => problems.and(others),
-            None => problems,
-        }
-    });
-    or_report(path, outcome)
+    let file = text(path, &Outside::default())
+        .map_err(LoadError::Unreadable)
+        .and_then(|text| file::read(&text, base).map_err(LoadError::Problems));
+    or_report(path, file)
 }
 
-/// Reads what the file names, and compiles all of it.
-pub(super) fn snapshot(path: &Path, file: &File) -> io::Result<Result<Arc<Snapshot>, Reported>> {
-    let snapshot =
-        materials::read(&file.named()).and_then(|materials| Snapshot::compile(file, materials));
-    or_report(path, snapshot.map(Arc::new))
-}
-
-fn read_text(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    let length = std::fs::File::open(path)?
-        .take(LARGEST + 1)
-        .read_to_string(&mut text)?;
-    if length as u64 > LARGEST {
-        return Err(io::Error::other(format!(
-            "it is larger than {LARGEST} bytes"
-        )));
-    }
-    Ok(text)
-}
-
-fn or_report<T>(path: &Path, outcome: Result<T, Problems>) -> io::Result<Result<T, Reported>> {
+fn or_report<T>(path: &Path, outcome: Result<T, LoadError>) -> io::Result<Result<T, Reported>> {
+    let mut out = io::stderr().lock();
     match outcome {
-        Ok(value) => Ok(Ok(value)),
-        Err(problems) => {
-            let name = path.display().to_string();
-            writeln!(
-                io::stderr(),
-                "{}",
-                problems.report(&name).to_string().trim_end()
-            )?;
-            Ok(Err(Reported(MISUSED)))
+        Ok(value) => return Ok(Ok(value)),
+        Err(LoadError::Unreadable(error)) => {
+            writeln!(out, "error: cannot read {}: {error}", path.display())?;
+        }
+        Err(LoadError::Problems(problems)) => {
+            let report = problems.report(&path.display().to_string()).to_string();
+            writeln!(out, "{}", report.trim_end())?;
         }
     }
+    Ok(Err(Reported(MISUSED)))
 }

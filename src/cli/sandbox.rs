@@ -3,7 +3,8 @@
 use super::serve::run;
 use super::token::hex;
 use super::{FAILED, complain, log};
-use crate::config::{Materials, Snapshot, file};
+use crate::config::materials::Secrets;
+use crate::config::{Loaded, Materials, Snapshot, file};
 use crate::identity::Digest;
 use crate::sandbox::{Options, Running, Seed, spawn};
 use crate::secret::Secret;
@@ -100,12 +101,19 @@ fn start(listen: SocketAddr) -> Result<(Running, Server, String), SandboxError> 
     let secret = Secret::new(credential.into_bytes())
         .map_err(|error| SandboxError::Configuration(error.to_string()))?;
     let materials = Materials {
-        credentials: vec![secret],
+        credentials: vec![Secrets {
+            current: secret,
+            previous: None,
+        }],
         server_tls: None,
         upstream_ca: None,
     };
     let snapshot = Snapshot::compile(&file, materials).map_err(wrong)?;
-    let server = Server::start(&file, &Arc::new(snapshot))?;
+    let loaded = Loaded {
+        file,
+        snapshot: Arc::new(snapshot),
+    };
+    let server = Server::start(loaded, None)?;
     let metafield = metafield.unwrap_or_default();
     Ok((
         store,

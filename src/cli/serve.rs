@@ -2,7 +2,7 @@
 
 use super::load::{self, Reported};
 use super::{FAILED, complain, descriptors, log};
-use crate::server::{Ended, Server, Stage};
+use crate::server::{Ended, Server, Source, Stage};
 use std::io;
 use std::path::Path;
 use std::time::Duration;
@@ -12,18 +12,19 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 const LOOK: Duration = Duration::from_secs(1);
 
 pub(super) fn serve(path: &Path) -> io::Result<u8> {
-    let file = match load::file(path, true)? {
-        Ok(file) => file,
-        Err(Reported(code)) => return Ok(code),
-    };
-    let snapshot = match load::snapshot(path, &file)? {
-        Ok(snapshot) => snapshot,
+    let (loaded, seen) = match load::whole(path)? {
+        Ok(whole) => whole,
         Err(Reported(code)) => return Ok(code),
     };
     let _log = log::start()?;
-    descriptors::raise(&file);
-    match Server::start(&file, &snapshot) {
-        Ok(server) => run(server, file.drain_delay, || Ok(())),
+    descriptors::raise(&loaded.file);
+    let drain_delay = loaded.file.drain_delay;
+    let source = Source {
+        path: path.to_owned(),
+        seen,
+    };
+    match Server::start(loaded, Some(source)) {
+        Ok(server) => run(server, drain_delay, || Ok(())),
         Err(error) => {
             complain(&error, error.hint().as_ref().map(|hint| hint as _))?;
             Ok(FAILED)
@@ -57,7 +58,7 @@ pub(super) fn run(
 /// Waits for a signal and begins the drain; a second signal ends it. `false` if a worker failed.
 async fn until_drained(server: &Server, mut signals: Signals, drain_delay: Duration) -> bool {
     tokio::select! {
-        name = signals.next() => tracing::info!(signal = name, "draining"),
+        name = signals.next(server) => tracing::info!(signal = name, "draining"),
         () = failed(server) => {
             tracing::error!("a worker ended unexpectedly; the others are drained");
             server.advance(Stage::Draining);
@@ -66,7 +67,7 @@ async fn until_drained(server: &Server, mut signals: Signals, drain_delay: Durat
     }
     server.advance(Stage::Leaving);
     let second = tokio::select! {
-        name = signals.next() => Some(name),
+        name = signals.next(server) => Some(name),
         () = tokio::time::sleep(drain_delay) => None,
     };
     server.advance(Stage::Draining);
@@ -74,7 +75,7 @@ async fn until_drained(server: &Server, mut signals: Signals, drain_delay: Durat
         second
     } else {
         tokio::select! {
-            name = signals.next() => Some(name),
+            name = signals.next(server) => Some(name),
             () = finished(server) => None,
         }
     };
@@ -123,15 +124,13 @@ impl Signals {
         })
     }
 
-    /// The next signal that asks for the end; a hang-up does not.
-    async fn next(&mut self) -> &'static str {
+    /// The next signal that asks for the end; a hang-up asks for a reload.
+    async fn next(&mut self, server: &Server) -> &'static str {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return "SIGTERM",
                 _ = self.interrupt.recv() => return "SIGINT",
-                _ = self.hangup.recv() => {
-                    tracing::warn!("SIGHUP changes nothing: restart the gateway to load a new configuration");
-                }
+                _ = self.hangup.recv() => server.reload(),
             }
         }
     }

@@ -41,6 +41,10 @@ pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(25);
 /// no: nothing, because a sidecar has no load balancer that must notice first.
 pub const DRAIN_DELAY: Duration = Duration::ZERO;
 
+/// `reload_interval`, how often the file and what it names are looked at: soon enough for a person who waits
+/// for a change, and nothing for a machine.
+pub const RELOAD_INTERVAL: Duration = Duration::from_secs(5);
+
 /// Everything of one configuration file, defaults filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct File {
@@ -50,6 +54,8 @@ pub struct File {
     pub drain_timeout: Duration,
     /// How long a stopping gateway still accepts connections; may be zero.
     pub drain_delay: Duration,
+    /// How often it is looked whether the file or what it names has changed.
+    pub reload_interval: Duration,
     /// Where callers come in.
     pub listen: Listen,
     /// Where probes and metrics are served; `None`: nowhere.
@@ -78,14 +84,25 @@ pub struct Policy {
 /// What a configuration names and does not hold, as far as it could be read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Named {
-    /// The credentials of the stores, each with the store's index.
-    pub credentials: Vec<(usize, Located<CredentialSource>)>,
+    /// The credentials of the stores.
+    pub credentials: Vec<NamedCredential>,
     /// `listen.tls`
     pub tls: Option<Tls>,
     /// `upstream.ca`
     pub upstream_ca: Option<Located<PathBuf>>,
     /// `audit.output`
     pub audit: Option<Located<Output>>,
+}
+
+/// Where the credential of a store is, and the one that it had before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedCredential {
+    /// The store's index in the file.
+    pub index: usize,
+    /// `credential`
+    pub current: Located<CredentialSource>,
+    /// `credential.previous`
+    pub previous: Option<Located<CredentialSource>>,
 }
 
 impl File {
@@ -100,13 +117,16 @@ impl File {
     }
 }
 
-fn credentials<'s>(
-    stores: impl Iterator<Item = Option<&'s Store>>,
-) -> Vec<(usize, Located<CredentialSource>)> {
-    let sources = stores.enumerate();
-    sources
-        .filter_map(|(index, store)| Some((index, store?.credential.clone())))
-        .collect()
+fn credentials<'s>(stores: impl Iterator<Item = Option<&'s Store>>) -> Vec<NamedCredential> {
+    let named = |(index, store): (usize, Option<&Store>)| {
+        let store = store?;
+        Some(NamedCredential {
+            index,
+            current: store.credential.clone(),
+            previous: store.previous.clone(),
+        })
+    };
+    stores.enumerate().filter_map(named).collect()
 }
 
 /// Reads a configuration from its text. Relative paths are joined to `base`, the file's directory.
@@ -130,6 +150,9 @@ fn file(root: &mut TableReader<'_, '_>, base: &Path, named: &mut Named) -> Optio
     let drain_delay = root
         .or("drain_delay", DRAIN_DELAY, value::duration_or_zero)
         .value;
+    let reload_interval = root
+        .or("reload_interval", RELOAD_INTERVAL, value::duration)
+        .value;
     let listen = root.section("listen", |table| listen::listen(table, base));
     let admin = root.table("admin", "write `[admin]` with `address`", |table| {
         listen::admin(table, base)
@@ -152,6 +175,7 @@ fn file(root: &mut TableReader<'_, '_>, base: &Path, named: &mut Named) -> Optio
         workers: workers.map(|workers| workers.value),
         drain_timeout,
         drain_delay,
+        reload_interval,
         listen: listen?,
         admin,
         upstream: upstream?,

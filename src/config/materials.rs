@@ -1,18 +1,17 @@
-//! What a configuration names and does not hold: credentials, certificates, keys. This is the only
-//! I/O of the floor. Everything is read once, with a bound, and every file or variable that cannot
+//! What a configuration names and does not hold: credentials, certificates, keys. Everything is read once, with a bound, and every file or variable that cannot
 //! serve is a problem at the place where it is named. A message holds paths and causes, never a byte
 //! of what was read. `check --without-secrets` does not call this at all.
 
-use std::ffi::OsString;
-use std::fs;
-use std::io::{self, Read};
+mod outside;
+
+use std::io;
 use std::path::Path;
 
 use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use zeroize::Zeroizing;
 
-use super::file::{CredentialSource, Named, Tls};
+pub use self::outside::{Fingerprint, Outside};
+use super::file::{CredentialSource, Named, NamedCredential, Tls};
 use super::problem::{Located, Place, Problem, Problems, shown};
 use crate::observe::Output;
 use crate::secret::{Secret, SecretError};
@@ -30,12 +29,21 @@ const LARGEST_PEM: usize = 1 << 20;
     reason = "credentials and a private key must not be printable"
 )]
 pub struct Materials {
-    /// The credential of each store, in the order of [`Named::credentials`].
-    pub credentials: Vec<Secret>,
+    /// The credentials of each store, in the order of [`Named::credentials`].
+    pub credentials: Vec<Secrets>,
     /// For `listen.tls`.
     pub server_tls: Option<ServerTls>,
     /// For `upstream.ca`, at least one certificate.
     pub upstream_ca: Option<Vec<CertificateDer<'static>>>,
+}
+
+/// The credentials of one store.
+#[expect(missing_debug_implementations, reason = "they must not be printable")]
+pub struct Secrets {
+    /// `credential`
+    pub current: Secret,
+    /// `credential.previous`
+    pub previous: Option<Secret>,
 }
 
 /// What `listen.tls` names.
@@ -53,29 +61,21 @@ pub struct ServerTls {
 }
 
 /// Reads everything that a configuration names. Blocks on files.
-pub fn read(named: &Named) -> Result<Materials, Problems> {
-    read_with(named, &|name| std::env::var_os(name))
-}
-
-type Variables<'v> = &'v dyn Fn(&str) -> Option<OsString>;
-
-fn read_with(named: &Named, variables: Variables<'_>) -> Result<Materials, Problems> {
+pub fn read(named: &Named, outside: &Outside<'_>) -> Result<Materials, Problems> {
     let mut problems = Vec::new();
     let mut keep = |problem| problems.push(problem);
     let credentials: Vec<_> = (named.credentials.iter())
-        .filter_map(|(index, source)| {
-            credential(*index, source, variables)
-                .map_err(&mut keep)
-                .ok()
-        })
+        .filter_map(|named| credentials(named, outside, &mut keep))
         .collect();
     let server_tls = named
         .tls
         .as_ref()
-        .and_then(|tls| server_tls(tls, &mut keep));
-    let upstream_ca = named.upstream_ca.as_ref();
-    let upstream_ca =
-        upstream_ca.and_then(|ca| certificates(ca, "upstream.ca").map_err(&mut keep).ok());
+        .and_then(|tls| server_tls(tls, outside, &mut keep));
+    let upstream_ca = named.upstream_ca.as_ref().and_then(|ca| {
+        certificates(ca, "upstream.ca", outside)
+            .map_err(&mut keep)
+            .ok()
+    });
     if let Some(problem) = named.audit.as_ref().and_then(homeless) {
         keep(problem);
     }
@@ -104,16 +104,33 @@ fn homeless(output: &Located<Output>) -> Option<Problem> {
     })
 }
 
+/// The credentials of one store; `None` if one of them cannot be had.
+pub fn credentials(
+    named: &NamedCredential,
+    outside: &Outside<'_>,
+    keep: &mut impl FnMut(Problem),
+) -> Option<Secrets> {
+    let key = format!("store[{}].credential", named.index);
+    let current = credential(&key, &named.current, outside).map_err(&mut *keep);
+    let previous = named.previous.as_ref().map(|previous| {
+        credential(&format!("{key}.previous"), previous, outside).map_err(&mut *keep)
+    });
+    Some(Secrets {
+        current: current.ok()?,
+        previous: previous.transpose().ok()?,
+    })
+}
+
 fn credential(
-    index: usize,
+    key: &str,
     source: &Located<CredentialSource>,
-    variables: Variables<'_>,
+    outside: &Outside<'_>,
 ) -> Result<Secret, Problem> {
     let Located {
         value: source,
         place,
     } = source;
-    let key = format!("store[{index}].credential.{}", source.key());
+    let key = format!("{key}.{}", source.key());
     let unusable = |what: &str, error: SecretError| {
         Problem::new(
             *place,
@@ -125,13 +142,14 @@ fn credential(
     match source {
         CredentialSource::File(path) => {
             let what = shown_path(path);
-            let mut text = bounded(path, LARGEST_CREDENTIAL)
+            let mut text = outside
+                .file(path, LARGEST_CREDENTIAL)
                 .map_err(|error| unreadable(*place, &key, &what, &error))?;
             Secret::new(std::mem::take(&mut *text)).map_err(|error| unusable(&what, error))
         }
         CredentialSource::Variable(name) => {
             // The name is not shown: someone may have put the credential itself in its place.
-            let Some(text) = variables(name) else {
+            let Some(text) = outside.variable(name) else {
                 return Err(
                     Problem::new(*place, key, "the environment variable is not set").with_hint(
                         "set it where the gateway is started, or write `{ file = ... }`",
@@ -144,14 +162,20 @@ fn credential(
     }
 }
 
-fn server_tls(tls: &Tls, keep: &mut impl FnMut(Problem)) -> Option<ServerTls> {
-    let chain = certificates(&tls.certificate, "listen.tls.certificate")
+fn server_tls(
+    tls: &Tls,
+    outside: &Outside<'_>,
+    keep: &mut impl FnMut(Problem),
+) -> Option<ServerTls> {
+    let chain = certificates(&tls.certificate, "listen.tls.certificate", outside)
         .map_err(&mut *keep)
         .ok();
-    let private_key = private_key(&tls.private_key).map_err(&mut *keep).ok();
+    let private_key = private_key(&tls.private_key, outside)
+        .map_err(&mut *keep)
+        .ok();
     let authorities = tls.client_ca.as_ref();
     let client_ca = authorities.and_then(|ca| {
-        certificates(ca, "listen.tls.client_ca")
+        certificates(ca, "listen.tls.client_ca", outside)
             .map_err(&mut *keep)
             .ok()
     });
@@ -165,9 +189,11 @@ fn server_tls(tls: &Tls, keep: &mut impl FnMut(Problem)) -> Option<ServerTls> {
 fn certificates(
     file: &Located<impl AsRef<Path>>,
     key: &str,
+    outside: &Outside<'_>,
 ) -> Result<Vec<CertificateDer<'static>>, Problem> {
     let what = shown_path(file.value.as_ref());
-    let text = bounded(file.value.as_ref(), LARGEST_PEM)
+    let text = outside
+        .file(file.value.as_ref(), LARGEST_PEM)
         .map_err(|error| unreadable(file.place, key, &what, &error))?;
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     match found {
@@ -183,28 +209,17 @@ fn certificates(
     }
 }
 
-fn private_key(file: &Located<impl AsRef<Path>>) -> Result<PrivateKeyDer<'static>, Problem> {
+fn private_key(
+    file: &Located<impl AsRef<Path>>,
+    outside: &Outside<'_>,
+) -> Result<PrivateKeyDer<'static>, Problem> {
     const KEY: &str = "listen.tls.private_key";
     let what = shown_path(file.value.as_ref());
-    let text = bounded(file.value.as_ref(), LARGEST_PEM)
+    let text = outside
+        .file(file.value.as_ref(), LARGEST_PEM)
         .map_err(|error| unreadable(file.place, KEY, &what, &error))?;
     PrivateKeyDer::from_pem_slice(&text)
         .map_err(|error| not_pem(file.place, KEY, &what, "private key", &error))
-}
-
-/// A file's whole content, wiped when dropped.
-fn bounded(path: &Path, most: usize) -> io::Result<Zeroizing<Vec<u8>>> {
-    // One allocation of the final size, because a growing vector leaves copies behind.
-    let mut text = Zeroizing::new(Vec::with_capacity(most + 1));
-    let limit = u64::try_from(most).unwrap_or(u64::MAX);
-    fs::File::open(path)?.take(limit).read_to_end(&mut text)?;
-    if text.len() == most {
-        return Err(io::Error::new(
-            io::ErrorKind::FileTooLarge,
-            format!("{most} bytes or more"),
-        ));
-    }
-    Ok(text)
 }
 
 fn unreadable(place: Place, key: &str, what: &str, error: &io::Error) -> Problem {

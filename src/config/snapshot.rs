@@ -4,12 +4,15 @@
 mod callers;
 mod tls;
 
+pub use tls::Made;
+
 use super::file::{self, File, Limits};
-use super::materials::Materials;
+use super::materials::{Materials, Secrets};
 use super::problem::{Place, Problem, Problems};
 use crate::identity::Callers;
 use crate::policy::vocabulary::{StoreHash, Verb};
 use crate::policy::{Credential, Rules};
+use crate::secret::SecretError;
 use http::uri::{Authority, Scheme};
 use http::{HeaderValue, Uri};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
@@ -20,10 +23,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// One load of the configuration. It holds secrets, so it has no `Debug`.
+#[derive(Clone)]
 #[expect(missing_debug_implementations, reason = "it holds credentials")]
 pub struct Snapshot {
     /// The callers by their tokens.
-    pub callers: Callers,
+    pub callers: Arc<Callers>,
     /// The rules of bodies.
     pub rules: Rules,
     /// The bounds.
@@ -31,12 +35,22 @@ pub struct Snapshot {
     /// The upstream.
     pub upstream: UpstreamSettings,
     /// The listener's TLS.
-    pub server_tls: Option<Arc<ServerConfig>>,
-    credentials: HashMap<StoreHash, Arc<Credential>>,
+    pub server_tls: Option<Made<ServerConfig>>,
+    credentials: Arc<HashMap<StoreHash, Credentials>>,
+}
+
+/// The credentials of one store.
+#[derive(Clone)]
+#[expect(missing_debug_implementations, reason = "they must not be printable")]
+pub struct Credentials {
+    /// The one in force.
+    pub current: Arc<Credential>,
+    /// The one before it, whose API account may own what the current one's cannot reach.
+    pub previous: Option<Arc<Credential>>,
 }
 
 /// How to reach the upstream, and for how long to wait.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UpstreamSettings {
     /// `http` or `https`.
     pub scheme: Scheme,
@@ -47,7 +61,7 @@ pub struct UpstreamSettings {
     /// The same as a URL.
     pub uri: Uri,
     /// TLS settings and the name that the certificate must bear; `None` for plaintext.
-    pub tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
+    pub tls: Option<(Made<ClientConfig>, ServerName<'static>)>,
     /// From a request's last byte to the answer's head.
     pub deadline: Duration,
     /// For one connection: look-up, TCP and TLS together.
@@ -74,28 +88,31 @@ impl Limits {
 impl Snapshot {
     /// Compiles a configuration.
     pub fn compile(file: &File, materials: Materials) -> Result<Self, Problems> {
+        Self::compile_after(file, materials, None)
+    }
+
+    /// Compiles a configuration that takes the place of a previous one, of which it keeps the TLS settings
+    /// that are still the same, with the sessions that can be resumed.
+    pub fn compile_after(
+        file: &File,
+        materials: Materials,
+        previous: Option<&Self>,
+    ) -> Result<Self, Problems> {
         let mut problems = Vec::new();
         let provider = Arc::new(aws_lc_rs::default_provider());
-        let upstream = upstream(file, materials.upstream_ca, &provider)
+        let upstream = upstream(file, materials.upstream_ca, &provider, previous)
             .map_err(|problem| problems.push(problem));
+        let known = previous.and_then(|previous| previous.server_tls.as_ref());
         let server_tls = materials
             .server_tls
-            .map(|tls| tls::server_config(file, tls, &provider))
+            .map(|read| tls::server(file, read, &provider, known))
             .transpose()
             .map_err(|problem| problems.push(problem));
-        let mut credentials = HashMap::new();
-        for (index, (store, secret)) in file.stores.iter().zip(materials.credentials).enumerate() {
-            match Credential::new(secret) {
-                Ok(credential) => drop(credentials.insert(store.hash, Arc::new(credential))),
-                Err(error) => {
-                    let key = format!("store[{index}].credential");
-                    problems.push(Problem::new(store.credential.place, key, error.to_string()));
-                }
-            }
-        }
+        let mut keep = |problem| problems.push(problem);
+        let credentials = credentials(file, materials.credentials, &mut keep);
         match (upstream, server_tls, Problems::found(problems)) {
             (Ok(upstream), Ok(server_tls), None) => Ok(Self {
-                callers: callers::callers(&file.callers),
+                callers: Arc::new(callers::callers(&file.callers)),
                 rules: Rules {
                     unknown_fields: file.policy.unknown_fields,
                     batch_items: file.limits.batch_items,
@@ -104,7 +121,7 @@ impl Snapshot {
                 limits: file.limits.clone(),
                 upstream,
                 server_tls,
-                credentials,
+                credentials: Arc::new(credentials),
             }),
             (.., problems) => {
                 let unnamed = || {
@@ -115,16 +132,70 @@ impl Snapshot {
         }
     }
 
-    /// The credential of a store; `None` if the store is not configured.
-    pub fn credential(&self, store: &StoreHash) -> Option<&Arc<Credential>> {
+    /// The same with another credential for a store.
+    #[must_use]
+    pub fn with_credentials(&self, store: StoreHash, credentials: Credentials) -> Self {
+        let mut all = HashMap::clone(&self.credentials);
+        all.insert(store, credentials);
+        Self {
+            credentials: Arc::new(all),
+            ..self.clone()
+        }
+    }
+
+    /// The credentials of a store; `None` if the store is not configured.
+    pub fn credentials(&self, store: &StoreHash) -> Option<&Credentials> {
         self.credentials.get(store)
     }
+}
+
+impl Credentials {
+    /// Whether these are the same credentials.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let previous = match (&self.previous, &other.previous) {
+            (Some(one), Some(other)) => one.is_same(other),
+            (None, None) => true,
+            _ => false,
+        };
+        self.current.is_same(&other.current) && previous
+    }
+
+    /// Credentials that are ready to be sent; the error names the key within `credential`.
+    pub fn new(secrets: Secrets) -> Result<Self, (&'static str, SecretError)> {
+        let current = Credential::new(secrets.current).map_err(|error| ("", error))?;
+        let previous = secrets.previous.map(Credential::new).transpose();
+        Ok(Self {
+            current: Arc::new(current),
+            previous: previous
+                .map_err(|error| (".previous", error))?
+                .map(Arc::new),
+        })
+    }
+}
+
+fn credentials(
+    file: &File,
+    secrets: Vec<Secrets>,
+    keep: &mut impl FnMut(Problem),
+) -> HashMap<StoreHash, Credentials> {
+    let mut all = HashMap::new();
+    for (index, (store, secrets)) in file.stores.iter().zip(secrets).enumerate() {
+        match Credentials::new(secrets) {
+            Ok(credentials) => drop(all.insert(store.hash, credentials)),
+            Err((which, error)) => {
+                let key = format!("store[{index}].credential{which}");
+                keep(Problem::new(store.credential.place, key, error.to_string()));
+            }
+        }
+    }
+    all
 }
 
 fn upstream(
     file: &File,
     ca: Option<Vec<CertificateDer<'static>>>,
     provider: &Arc<CryptoProvider>,
+    previous: Option<&Snapshot>,
 ) -> Result<UpstreamSettings, Problem> {
     let settings = &file.upstream;
     let origin = &settings.url.value;
@@ -148,7 +219,9 @@ fn upstream(
         file::Scheme::Https => {
             let name = ServerName::try_from(origin.host.clone())
                 .map_err(|error| unusable(error.to_string()))?;
-            Some((tls::client_config(file, ca, provider)?, name))
+            let known = previous.and_then(|previous| previous.upstream.tls.as_ref());
+            let known = known.map(|(config, _)| config);
+            Some((tls::client(file, ca, provider, known)?, name))
         }
     };
     Ok(UpstreamSettings {

@@ -4,7 +4,7 @@
 use super::upstream::Progress;
 use crate::denial::{Code, Denial};
 use crate::identity::Caller;
-use crate::observe::{Audit, CorrelationId, Line, Outcome, Peer, Place, Sent, WorkerMetrics};
+use crate::observe::{Audit, CorrelationId, Line, Outcome, Peer, Place, Sent, Used, WorkerMetrics};
 use crate::policy::vocabulary::StoreHash;
 use crate::policy::{Item, Operation};
 use http::request::Parts;
@@ -68,6 +68,7 @@ impl Entry {
             items: None,
             outcome: Outcome::ClientGone { allowed: false },
             sent: Sent::No,
+            credential: Used::Current,
             upstream_status: None,
             duration: Duration::ZERO,
             upstream: None,
@@ -126,6 +127,13 @@ impl Entry {
     pub(super) fn items(&mut self, items: Option<Vec<Item>>) {
         if let Some(line) = &mut self.line {
             line.items = items;
+        }
+    }
+
+    /// The answer is one to the store's previous credential.
+    pub(super) fn used_previous_credential(&mut self) {
+        if let Some(line) = &mut self.line {
+            line.credential = Used::Previous;
         }
     }
 

@@ -14,6 +14,7 @@ use http::request::Parts;
 use http::uri::{Authority, Scheme};
 use http::{HeaderMap, HeaderValue, Request};
 use http_body_util::Full;
+use std::sync::Arc;
 use tokio::io::DuplexStream;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -42,7 +43,7 @@ impl Pipes {
 impl Gateway {
     /// From now on every upstream connection is a pipe.
     pub fn dial_into(&self, pipes: Pipes) {
-        self.upstream.pool().dial_into(pipes);
+        self.current().upstream.pool().dial_into(pipes);
     }
 }
 
@@ -63,7 +64,7 @@ pub fn checked_token<'a>(
 pub fn outbound(
     headers: &HeaderMap,
     allowed: &Allowed,
-    credential: &Credential,
+    credential: &Arc<Credential>,
 ) -> Result<[Request<Full<Bytes>>; 2], http::Error> {
     let destination = Destination {
         scheme: Scheme::HTTPS,
@@ -72,7 +73,7 @@ pub fn outbound(
     };
     let outbound = Outbound {
         allowed,
-        credential,
+        credential: &|| Arc::clone(credential),
         destination: &destination,
         preferences: &Preferences::of(headers),
         correlation_id: CorrelationId::from_random([7; 16]),

@@ -5,7 +5,9 @@
 mod answer;
 mod body;
 mod budget;
+mod current;
 mod entry;
+mod exchange;
 mod framing;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
@@ -13,35 +15,38 @@ mod head;
 mod inbound;
 mod outbound;
 mod piece;
+mod renewal;
 mod stream;
 mod tasks;
 mod upstream;
 
 pub use answer::{Answer, Broken, Streamed};
 pub use piece::Piece;
+pub use renewal::{Renewal, Renewals};
 pub use stream::Stream;
 pub use tasks::LocalExecutor;
 
-use crate::config::Snapshot;
+use crate::config::{Live, Made};
 use crate::denial::Denial;
 use crate::identity::presented_token;
 use crate::observe::{Audit, Peer, WorkerMetrics};
-use crate::policy::{Credential, Route, permit};
+use crate::policy::{Route, permit};
 use answer::Surroundings;
 use body::{Announced, RequestBody};
-use budget::Budget;
+use current::Current;
 use entry::{Common, Entry};
+use exchange::{Answered, Exchange};
 use http::header::{CONNECTION, EXPECT};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, Version};
 use hyper::body::Incoming;
 use inbound::Inbound;
-use outbound::{Outbound, Preferences};
-use std::cell::Cell;
+use outbound::Preferences;
+use rustls::ServerConfig;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use tokio::time::Instant;
-use upstream::Upstream;
 
 /// What a header field takes in memory beside its own bytes, and a request beside its fields and its body,
 /// as measured over HTTP/2 with requests that wait for their bodies.
@@ -51,10 +56,10 @@ const REQUEST: usize = 6 * 1024;
 /// Everything that the requests of one worker share. It never leaves its thread.
 #[expect(missing_debug_implementations, reason = "it leads to credentials")]
 pub struct Gateway {
-    snapshot: Arc<Snapshot>,
-    upstream: Upstream,
-    bodies: Budget,
-    answers: Budget,
+    live: Arc<Live>,
+    current: RefCell<Rc<Current>>,
+    workers: usize,
+    renewals: Option<Renewals>,
     audit: Audit,
     metrics: Arc<WorkerMetrics>,
     common: Common,
@@ -62,30 +67,43 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// The gateway of one of `workers` workers, each with an equal part of the bounds.
+    /// The gateway of one of `workers` workers, each with an equal part of the bounds. Without `renewals`
+    /// a credential is never read again.
     pub fn new(
-        snapshot: Arc<Snapshot>,
+        live: Arc<Live>,
         workers: usize,
+        renewals: Option<Renewals>,
         audit: Audit,
         metrics: Arc<WorkerMetrics>,
     ) -> Self {
-        let exchanges = snapshot.upstream.connections.div_ceil(workers.max(1));
-        // Each worker must be able to hold one body of the largest size.
-        let limits = &snapshot.limits;
-        let largest = limits.body.max(limits.batch_body);
-        let memory = (limits.body_memory / workers.max(1)).max(largest);
-        let answers = (limits.answer_memory / workers.max(1)).max(inbound::COLLECTED);
-        let upstream = Upstream::new(&snapshot.upstream, exchanges, Arc::clone(&metrics));
         Self {
-            snapshot,
-            upstream,
-            bodies: Budget::new(memory),
-            answers: Budget::new(answers),
+            current: RefCell::new(Rc::new(Current::new(&live, workers, &metrics))),
+            live,
+            workers,
+            renewals,
             audit,
             metrics,
             common: Common::default(),
             draining: Cell::new(false),
         }
+    }
+
+    /// What is in force now.
+    fn current(&self) -> Rc<Current> {
+        let current = Rc::clone(&self.current.borrow());
+        if current.is_of(&self.live) {
+            return current;
+        }
+        let next = Rc::new(current.next(&self.live, self.workers, &self.metrics));
+        self.current.replace(Rc::clone(&next));
+        next
+    }
+
+    /// The listener's TLS settings that are in force now.
+    pub fn server_tls(&self) -> Option<Arc<ServerConfig>> {
+        let current = self.current();
+        let made: Option<&Made<ServerConfig>> = current.snapshot.server_tls.as_ref();
+        made.map(|made| Arc::clone(made.config()))
     }
 
     /// From now on every HTTP/1 answer tells its client to open no new request on the connection.
@@ -100,7 +118,7 @@ impl Gateway {
 
     /// Closes upstream connections that have been idle for too long; to be called about once a second.
     pub fn sweep(&self) {
-        self.upstream.pool().sweep();
+        self.current().upstream.pool().sweep();
     }
 
     /// Answers one request; one whose connection is `over` a bound is refused before anything else. Its
@@ -151,7 +169,8 @@ impl Gateway {
         body: &mut RequestBody,
         entry: &mut Entry,
     ) -> Result<(Inbound, Surroundings), Denial> {
-        let snapshot = &*self.snapshot;
+        let current = self.current();
+        let snapshot = &*current.snapshot;
         let announced = body.announced(head);
         head::check_framing(head, announced == Announced::Some, &snapshot.limits)?;
 
@@ -169,15 +188,15 @@ impl Gateway {
         let caller = snapshot.callers.identify(presented_token(&head.headers)?)?;
         entry.caller(caller);
 
-        let credential = snapshot
-            .credential(&operation.store)
-            .ok_or(Denial::UnknownStore)?;
+        if snapshot.credentials(&operation.store).is_none() {
+            return Err(Denial::UnknownStore);
+        }
         let queried = permit(&caller.grants, operation)?.query(head.uri.query())?;
 
         let size = head::check_headers(&head.headers, verb, has_body, &snapshot.limits)?;
-        let mut around = self.bodies.hold();
+        let mut around = current.bodies.hold();
         around.cover(size + head.headers.len() * FIELD + REQUEST)?;
-        let mut hold = self.bodies.hold();
+        let mut hold = current.bodies.hold();
         let patience = snapshot.limits.body_timeout;
         let bytes = if has_body {
             body.read(snapshot.limits.body_of(verb), patience, &mut hold)
@@ -185,7 +204,7 @@ impl Gateway {
         } else {
             body.expect_none(announced, patience).await?
         };
-        let deadline = self.upstream.deadline(now());
+        let deadline = current.upstream.deadline(now());
 
         let mut items = Vec::new();
         let decision = queried.body(&snapshot.rules, bytes, &mut items);
@@ -195,29 +214,24 @@ impl Gateway {
         let allowed = decision?;
 
         entry.reserve()?;
-        let outbound = Outbound {
+        let exchange = Exchange {
+            current: &current,
             allowed: &allowed,
-            credential,
-            destination: self.upstream.destination(),
+            method: &head.method,
             preferences: &Preferences::of(&head.headers),
-            correlation_id: entry.correlation_id(),
+            deadline,
         };
-        let reply = self
-            .upstream
-            .send(&outbound, deadline, &mut entry.progress)
-            .await?;
-        let room = self.answers.hold();
-        let inbound = inbound::receive(reply, &head.method, credential, deadline, room).await?;
-        Ok((inbound, self.around(credential)))
-    }
-
-    fn around(&self, credential: &Arc<Credential>) -> Surroundings {
-        Surroundings {
-            credential: Arc::clone(credential),
-            patience: self.snapshot.upstream.body_timeout,
-            until: now() + self.snapshot.limits.answer_timeout,
-            pool: Rc::clone(self.upstream.pool()),
-        }
+        let Answered {
+            inbound,
+            credential,
+        } = self.exchange(&exchange, entry).await?;
+        let around = Surroundings {
+            credential,
+            patience: snapshot.upstream.body_timeout,
+            until: now() + snapshot.limits.answer_timeout,
+            pool: Rc::clone(current.upstream.pool()),
+        };
+        Ok((inbound, around))
     }
 }
 

@@ -9,6 +9,7 @@ use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, 
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
 use http_body_util::Full;
+use std::sync::Arc;
 
 /// The header that carries a request's id on both sides.
 pub(super) const X_CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
@@ -75,7 +76,8 @@ fn is_acceptable(value: &HeaderValue) -> bool {
 /// A request ready to be sent, but for its form, which depends on the connection's protocol.
 pub(super) struct Outbound<'a> {
     pub(super) allowed: &'a Allowed,
-    pub(super) credential: &'a Credential,
+    /// Gives the credential that is in force; asked each time that the request is written.
+    pub(super) credential: &'a dyn Fn() -> Arc<Credential>,
     pub(super) destination: &'a Destination,
     pub(super) preferences: &'a Preferences,
     pub(super) correlation_id: CorrelationId,
@@ -153,6 +155,7 @@ impl Outbound<'_> {
 
     /// The credential comes last, so that nothing can come after it.
     fn seal(&self, request: &mut Request<Full<Bytes>>) {
-        self.allowed.inject(self.credential, request.headers_mut());
+        self.allowed
+            .inject(&(self.credential)(), request.headers_mut());
     }
 }

@@ -292,7 +292,7 @@ fn write_all(mut batch: &[u8], output: &mut Box<dyn Write + Send>, state: &State
 
 #[cfg(test)]
 mod tests {
-    use super::super::line::{CorrelationId, Outcome, Peer, Sent};
+    use super::super::line::{CorrelationId, Outcome, Peer, Sent, Used};
     use super::*;
     use std::sync::mpsc as channel;
 
@@ -336,6 +336,7 @@ mod tests {
             items: None,
             outcome: Outcome::Answered,
             sent: Sent::Yes,
+            credential: Used::Current,
             upstream_status: Some(200),
             duration: Duration::ZERO,
             upstream: None,

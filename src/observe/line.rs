@@ -119,6 +119,15 @@ pub enum Sent {
     Unknown,
 }
 
+/// Which of a store's credentials an answer was given to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Used {
+    /// The one in force.
+    Current,
+    /// The one before it (`credential.previous`).
+    Previous,
+}
+
 /// One decision.
 #[derive(Debug, Clone)]
 pub struct Line {
@@ -146,6 +155,8 @@ pub struct Line {
     pub outcome: Outcome,
     /// Whether it reached the upstream.
     pub sent: Sent,
+    /// Which credential it was sent with, if it was sent.
+    pub credential: Used,
     /// The upstream's status.
     pub upstream_status: Option<u16>,
     /// From the head's arrival to the outcome.
@@ -201,6 +212,8 @@ impl Line {
         );
         object.text("code", self.outcome.code());
         object.text("sent", Some(self.sent.as_str()));
+        let credential = (self.sent != Sent::No).then(|| self.credential.as_str());
+        object.text("credential", credential);
         object.number("upstream_status", self.upstream_status.map(u64::from));
         object.number("duration_us", Some(microseconds(self.duration)));
         object.number("upstream_us", self.upstream.map(microseconds));
@@ -254,6 +267,15 @@ impl Line {
             "permission_sets",
             items.map(|item| Member::Text(item.permission_set.map(PermissionSet::as_str))),
         );
+    }
+}
+
+impl Used {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Current => "current",
+            Self::Previous => "previous",
+        }
     }
 }
 
@@ -358,6 +380,7 @@ mod tests {
             ]),
             outcome: Outcome::Refused(Code::OperationDenied),
             sent: Sent::No,
+            credential: Used::Current,
             upstream_status: None,
             duration: Duration::from_micros(1500),
             upstream: None,
@@ -378,7 +401,7 @@ mod tests {
                 r#"{"time":"1970-01-01T00:00:00.000000Z","correlation_id":"ffffffff-ffff-4fff-bfff-ffffffffffff","#,
                 r#""peer":"127.0.0.1:4711","caller":null,"store":"abc","operation":"update_batch","method":"PUT","#,
                 r#""customer_id":null,"items":2,"metafield_ids":[7,null],"namespaces":[null,null],"keys":[null,null],"#,
-                r#""permission_sets":[null,"read"],"decision":"denied","code":"operation_denied","sent":"no","#,
+                r#""permission_sets":[null,"read"],"decision":"denied","code":"operation_denied","sent":"no","credential":null,"#,
                 r#""upstream_status":null,"duration_us":1500,"upstream_us":null}"#,
                 "\n"
             )

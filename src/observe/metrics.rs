@@ -3,6 +3,7 @@
 
 use super::audit::AuditHealth;
 use super::line::Outcome;
+use super::reloads::ReloadHealth;
 use crate::denial::Code;
 use crate::policy::vocabulary::Verb;
 use prometheus_client::collector::Collector;
@@ -107,6 +108,8 @@ pub struct WorkerMetrics {
     bare: [Counter; BareClose::ALL.len()],
     upstream_opened: Counter,
     upstream_retried: Counter,
+    credential_renewed: Counter,
+    previous_credential: Counter,
     upstream_status: Vec<Counter>,
     upstream_buckets: [Counter; BUCKETS.len() + 1],
     upstream_microseconds: Counter,
@@ -121,6 +124,8 @@ impl Default for WorkerMetrics {
             bare: Default::default(),
             upstream_opened: Counter::default(),
             upstream_retried: Counter::default(),
+            credential_renewed: Counter::default(),
+            previous_credential: Counter::default(),
             upstream_status: std::iter::repeat_with(Counter::default)
                 .take(1000)
                 .collect(),
@@ -174,6 +179,16 @@ impl WorkerMetrics {
         self.upstream_retried.add(1);
     }
 
+    /// A request was sent again with a credential that had taken the refused one's place.
+    pub fn credential_renewed(&self) {
+        self.credential_renewed.add(1);
+    }
+
+    /// An answer to a store's previous credential was taken.
+    pub fn previous_credential_used(&self) {
+        self.previous_credential.add(1);
+    }
+
     /// The head of an upstream's answer arrived.
     pub fn upstream_answered(&self, status: u16, after: Duration) {
         if let Some(counter) = self.upstream_status.get(usize::from(status)) {
@@ -208,10 +223,18 @@ impl Exposition {
     pub const CONTENT_TYPE: &'static str =
         "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-    /// An exposition of all workers' counters and of the audit log.
-    pub fn new(workers: Vec<Arc<WorkerMetrics>>, audit: AuditHealth) -> Self {
+    /// An exposition of all workers' counters, of the audit log and of the reloads.
+    pub fn new(
+        workers: Vec<Arc<WorkerMetrics>>,
+        audit: AuditHealth,
+        reloads: ReloadHealth,
+    ) -> Self {
         let mut registry = Registry::with_prefix("metafield_gateway");
-        registry.register_collector(Box::new(Workers { workers, audit }));
+        registry.register_collector(Box::new(Workers {
+            each: workers,
+            audit,
+            reloads,
+        }));
         Self { registry }
     }
 
@@ -228,13 +251,14 @@ impl Exposition {
 
 #[derive(Debug)]
 struct Workers {
-    workers: Vec<Arc<WorkerMetrics>>,
+    each: Vec<Arc<WorkerMetrics>>,
     audit: AuditHealth,
+    reloads: ReloadHealth,
 }
 
 impl Workers {
     fn sum(&self, of: impl Fn(&WorkerMetrics) -> &Counter) -> u64 {
-        self.workers.iter().map(|worker| of(worker).get()).sum()
+        self.each.iter().map(|worker| of(worker).get()).sum()
     }
 
     fn requests(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
@@ -249,7 +273,7 @@ impl Workers {
                         .and_then(|row| row.get(outcome))
                         .map_or(0, Counter::get)
                 };
-                let count: u64 = self.workers.iter().map(|worker| cell(worker)).sum();
+                let count: u64 = self.each.iter().map(|worker| cell(worker)).sum();
                 if count > 0 {
                     let (decision, code) = outcome_labels(outcome);
                     let verb = Verb::ALL.get(verb).map_or("unknown", |verb| verb.as_str());
@@ -281,7 +305,7 @@ impl Workers {
             encoder.encode_descriptor("bare_closes", help, None, MetricType::Counter)?;
         for reason in BareClose::ALL {
             let count = self
-                .workers
+                .each
                 .iter()
                 .filter_map(|worker| worker.bare.get(reason as usize))
                 .map(Counter::get)
@@ -304,6 +328,18 @@ impl Workers {
             "Requests sent again on another connection",
             self.sum(|worker| &worker.upstream_retried),
         )?;
+        counter(
+            encoder,
+            "credential_renewals",
+            "Requests sent again because a refused credential had been replaced",
+            self.sum(|worker| &worker.credential_renewed),
+        )?;
+        counter(
+            encoder,
+            "previous_credential_answers",
+            "Answers that were given to a store's previous credential",
+            self.sum(|worker| &worker.previous_credential),
+        )?;
         let mut family = encoder.encode_descriptor(
             "upstream_responses",
             "Answers of the upstream by status",
@@ -312,7 +348,7 @@ impl Workers {
         )?;
         for status in 100..1000_usize {
             let count = self
-                .workers
+                .each
                 .iter()
                 .filter_map(|worker| worker.upstream_status.get(status))
                 .map(Counter::get)
@@ -335,7 +371,7 @@ impl Workers {
                 let of = |worker: &Arc<WorkerMetrics>| {
                     worker.upstream_buckets.get(index).map_or(0, Counter::get)
                 };
-                (bound, self.workers.iter().map(of).sum())
+                (bound, self.each.iter().map(of).sum())
             })
             .collect();
         let count = buckets.iter().map(|(_, count)| count).sum();
@@ -384,12 +420,13 @@ impl Collector for Workers {
             &mut encoder,
             "workers",
             "Worker threads",
-            self.workers.len() as u64,
+            self.each.len() as u64,
         )?;
         self.requests(&mut encoder)?;
         self.connections(&mut encoder)?;
         self.upstream(&mut encoder)?;
-        self.audit(&mut encoder)
+        self.audit(&mut encoder)?;
+        self.reloads.now().encode(&mut encoder)
     }
 }
 
@@ -404,7 +441,7 @@ fn outcome_labels(outcome: usize) -> (&'static str, &'static str) {
     }
 }
 
-fn count_of(mut encoder: MetricEncoder<'_>, count: u64) -> fmt::Result {
+pub(super) fn count_of(mut encoder: MetricEncoder<'_>, count: u64) -> fmt::Result {
     encoder.encode_counter::<[(&str, &str); 0], _, f64>(&count, None)
 }
 
@@ -415,7 +452,12 @@ fn counter(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, count: u
     )
 }
 
-fn gauge(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: u64) -> fmt::Result {
+pub(super) fn gauge(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    value: u64,
+) -> fmt::Result {
     encoder
         .encode_descriptor(name, help, None, MetricType::Gauge)?
         .encode_gauge(&value)
@@ -445,7 +487,8 @@ mod tests {
             queue: 16,
         };
         let (audit, _writer) = Audit::start(&settings).expect("no output");
-        let text = Exposition::new(workers, audit.health()).text();
+        let reloads = ReloadHealth::new(jiff::Timestamp::UNIX_EPOCH);
+        let text = Exposition::new(workers, audit.health(), reloads).text();
         for line in [
             r#"metafield_gateway_requests_total{operation="update",decision="allowed",code="ok"} 2"#,
             r#"metafield_gateway_requests_total{operation="unknown",decision="denied",code="unknown_route"} 2"#,
@@ -457,6 +500,8 @@ mod tests {
             r#"metafield_gateway_upstream_duration_seconds_bucket{le="+Inf"} 2"#,
             "metafield_gateway_upstream_duration_seconds_sum 0.04",
             "metafield_gateway_audit_failing 0",
+            "metafield_gateway_configuration_generation 1",
+            r#"metafield_gateway_configuration_loads_total{outcome="refused"} 0"#,
             "# EOF",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");

@@ -3,7 +3,9 @@
 mod audit;
 mod line;
 mod metrics;
+mod reloads;
 
 pub use audit::{Audit, AuditHealth, AuditSettings, OnFailure, Output, Place, Writer};
-pub use line::{CorrelationId, Line, Outcome, Peer, Sent};
+pub use line::{CorrelationId, Line, Outcome, Peer, Sent, Used};
 pub use metrics::{BareClose, Exposition, WorkerMetrics};
+pub use reloads::{ReloadHealth, Reloads};

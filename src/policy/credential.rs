@@ -5,6 +5,7 @@ use super::decide::Allowed;
 use crate::secret::{Secret, SecretError};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use subtle::ConstantTimeEq;
 
 /// BigCommerce's credential header, and the callers' too.
 pub const X_AUTH_TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
@@ -31,6 +32,11 @@ impl Credential {
     /// How many bytes the credential has: the overlap a reader of pieces must keep.
     pub fn length(&self) -> usize {
         self.0.len()
+    }
+
+    /// Whether it is the same credential; takes the same time wherever they differ.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.0.as_bytes().ct_eq(other.0.as_bytes()).into()
     }
 
     /// Whether the credential stands in these bytes.

@@ -4,7 +4,7 @@
 use super::control::{Controller, Stage};
 use super::listener::{Door, Listener};
 use crate::gateway::Stream;
-use crate::observe::Exposition;
+use crate::observe::{Exposition, ReloadHealth};
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST};
 use http::uri::Authority;
@@ -35,6 +35,7 @@ pub(super) struct Admin {
     pub(super) hosts: Vec<String>,
     pub(super) controller: Arc<Controller>,
     pub(super) exposition: Exposition,
+    pub(super) reloads: ReloadHealth,
 }
 
 impl Admin {
@@ -114,8 +115,7 @@ impl Admin {
         }
         match path {
             "/livez" => plain(StatusCode::OK, "ok\n"),
-            "/readyz" if self.controller.is_ready() => plain(StatusCode::OK, "ready\n"),
-            "/readyz" => plain(StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
+            "/readyz" => self.readiness(),
             _ => {
                 let mut response = plain(StatusCode::OK, self.exposition.text());
                 let kind = HeaderValue::from_static(Exposition::CONTENT_TYPE);
@@ -123,6 +123,16 @@ impl Admin {
                 response
             }
         }
+    }
+
+    /// A refused configuration does not make the gateway unready: the one before is in force.
+    fn readiness(&self) -> Response<Full<Bytes>> {
+        let (status, word) = if self.controller.is_ready() {
+            (StatusCode::OK, "ready")
+        } else {
+            (StatusCode::SERVICE_UNAVAILABLE, "not ready")
+        };
+        plain(status, format!("{word}\n{}", self.reloads.now().detail()))
     }
 
     /// An address cannot be rebound; a name must be known.

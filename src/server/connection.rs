@@ -54,7 +54,6 @@ pub(super) struct Shared {
     pub(super) gateway: Rc<Gateway>,
     pub(super) connections: Rc<Connections>,
     metrics: Arc<WorkerMetrics>,
-    tls: Option<TlsAcceptor>,
     http1: http1::Builder,
     http2: http2::Builder<LocalExecutor>,
 }
@@ -64,14 +63,12 @@ impl Shared {
         gateway: Rc<Gateway>,
         connections: Rc<Connections>,
         metrics: Arc<WorkerMetrics>,
-        tls: Option<Arc<rustls::ServerConfig>>,
         limits: &Limits,
     ) -> Self {
         Self {
             gateway,
             connections,
             metrics,
-            tls: tls.map(TlsAcceptor::from),
             http1: http1(limits),
             http2: http2(limits),
         }
@@ -85,7 +82,8 @@ impl Shared {
         peer: Peer,
         place: Option<Place>,
     ) -> impl Future<Output = ()> + use<> {
-        let phase = if self.tls.is_some() {
+        let tls = self.gateway.server_tls().map(TlsAcceptor::from);
+        let phase = if tls.is_some() {
             Phase::Handshake
         } else {
             Phase::Silent
@@ -93,7 +91,7 @@ impl Shared {
         let watched = self.connections.watch(phase);
         async move {
             let over = place.as_ref().and_then(|place| place.over);
-            let run = self.run(stream, peer, over, &watched);
+            let run = self.run(stream, tls, peer, over, &watched);
             // An order to abort ends the connection wherever it is.
             let mut run = pin!(run);
             let run = poll_fn(|cx| match watched.notes.order(cx) {
@@ -122,12 +120,13 @@ impl Shared {
     async fn run(
         &self,
         stream: Stream,
+        tls: Option<TlsAcceptor>,
         peer: Peer,
         over: Option<&'static str>,
         watched: &Watched,
     ) -> Option<BareClose> {
         let notes = &watched.notes;
-        let stream = match (stream, &self.tls) {
+        let stream = match (stream, &tls) {
             (Stream::Tcp(tcp), Some(tls)) => match handshake(tls, tcp).await {
                 Ok(stream) => stream,
                 Err(error) => {

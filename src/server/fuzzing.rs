@@ -3,7 +3,7 @@
 
 use super::connection::Shared;
 use super::watch::Connections;
-use crate::config::Snapshot;
+use crate::config::{Live, Snapshot};
 use crate::gateway::fuzzing::{PIPE, Pipes};
 use crate::gateway::{Gateway, Stream};
 use crate::observe::{Audit, Peer, WorkerMetrics};
@@ -20,18 +20,12 @@ impl Corridor {
     pub fn new(snapshot: Arc<Snapshot>, audit: Audit, pipes: Pipes) -> Self {
         let metrics = Arc::<WorkerMetrics>::default();
         let limits = snapshot.limits.clone();
-        let tls = snapshot.server_tls.clone();
-        let gateway = Gateway::new(snapshot, 1, audit, Arc::clone(&metrics));
+        let live = Arc::new(Live::new(snapshot));
+        let gateway = Gateway::new(live, 1, None, audit, Arc::clone(&metrics));
         gateway.dial_into(pipes);
         let connections = Connections::new(Arc::clone(&metrics));
         let gateway = Rc::new(gateway);
-        Self(Rc::new(Shared::new(
-            gateway,
-            connections,
-            metrics,
-            tls,
-            &limits,
-        )))
+        Self(Rc::new(Shared::new(gateway, connections, metrics, &limits)))
     }
 
     /// A client's end of a new connection, and the serving of the other one.

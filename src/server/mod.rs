@@ -9,6 +9,7 @@ mod control;
 pub mod fuzzing;
 mod listener;
 mod notes;
+mod reload;
 mod socket;
 mod tracked;
 mod watch;
@@ -17,24 +18,31 @@ mod worker;
 pub use admission::TURNED_AWAY;
 pub use control::Stage;
 pub use listener::Bound;
+pub use reload::{Reloaded, Source};
 
-use crate::config::Snapshot;
 use crate::config::file::{Address, File};
-use crate::observe::{Audit, AuditSettings, Exposition, WorkerMetrics, Writer};
+use crate::config::{Live, Loaded};
+use crate::gateway::Renewals;
+use crate::observe::{Audit, AuditSettings, Exposition, ReloadHealth, WorkerMetrics, Writer};
 use admin::Admin;
 use admission::Admission;
 use control::Controller;
 use listener::{Listener, SocketFile, bind};
+use reload::{Asked, Order, Reloader};
 use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::{mpsc, oneshot};
 use worker::Worker;
 
 /// The most workers that are started unasked: a store's whole quota is 5 to 15 requests a second, and
 /// each worker keeps its own upstream connections.
 const WORKERS: usize = 2;
+
+/// How many looks at the configuration may be asked for at once.
+const ORDERS: usize = 16;
 
 /// How long the audit log's last lines may take to be written.
 const FLUSH: Duration = Duration::from_secs(5);
@@ -95,6 +103,7 @@ pub struct Server {
     workers: Vec<JoinHandle<io::Result<()>>>,
     writer: Writer,
     sockets: Vec<SocketFile>,
+    reloader: Option<mpsc::Sender<Order>>,
 }
 
 /// How a gateway ended.
@@ -109,24 +118,11 @@ pub struct Ended {
 }
 
 impl Server {
-    /// Binds the addresses and starts the workers. When it returns, connections are accepted.
-    pub fn start(file: &File, snapshot: &Arc<Snapshot>) -> Result<Self, StartError> {
-        let (listener, address) = bind_as(
-            "listen.address",
-            &file.listen.address.value,
-            file.listen.socket_mode,
-        )?;
-        let admin = file
-            .admin
-            .as_ref()
-            .map(|admin| {
-                bind_as(
-                    "admin.address",
-                    &admin.address.value,
-                    file.listen.socket_mode,
-                )
-            })
-            .transpose()?;
+    /// Binds the addresses and starts the workers. When it returns, connections are accepted. What is loaded
+    /// is loaded again when its source changes; without a source it stays.
+    pub fn start(loaded: Loaded, source: Option<Source>) -> Result<Self, StartError> {
+        let Loaded { file, snapshot } = loaded;
+        let (listener, address, admin) = bind_both(&file)?;
         let settings = AuditSettings {
             output: file.audit.output.value.clone(),
             on_failure: file.audit.on_failure,
@@ -140,28 +136,38 @@ impl Server {
         let metrics: Vec<Arc<WorkerMetrics>> =
             std::iter::repeat_with(Arc::default).take(count).collect();
         let controller = Arc::new(Controller::new(count));
+        let reloads = ReloadHealth::new(reload::now());
         let bound = admin.as_ref().map(|(_, bound)| bound.clone());
         if let (Some((listener, _)), Some(admin)) = (admin, &file.admin) {
             let admin = Admin {
                 hosts: admin.hosts.clone(),
                 controller: Arc::clone(&controller),
-                exposition: Exposition::new(metrics.clone(), audit.health()),
+                exposition: Exposition::new(metrics.clone(), audit.health(), reloads.clone()),
+                reloads: reloads.clone(),
             };
             start_admin(admin, listener)?;
         }
         let admission = Admission::new(&snapshot.limits);
+        let drain_timeout = file.drain_timeout;
+        let live = Arc::new(Live::new(snapshot));
+        let reloading = source.map(|source| {
+            let reloader = Reloader::new(source, file, Arc::clone(&live), reloads);
+            start_reloader(reloader)
+        });
+        let (reloader, renewals) = reloading.transpose()?.unzip();
         let workers = metrics
             .into_iter()
             .map(|metrics| {
                 start_worker(Worker {
-                    snapshot: Arc::clone(snapshot),
+                    live: Arc::clone(&live),
+                    renewals: renewals.clone(),
                     workers: count,
                     admission: Arc::clone(&admission),
                     listener: listener.try_clone().map_err(StartError::Thread)?,
                     audit: audit.clone(),
                     metrics,
                     control: controller.control(),
-                    drain_timeout: file.drain_timeout,
+                    drain_timeout,
                 })
             })
             .collect::<Result<_, _>>()?;
@@ -177,7 +183,26 @@ impl Server {
             workers,
             writer,
             sockets,
+            reloader,
         })
+    }
+
+    /// Asks for a look at the configuration now.
+    pub fn reload(&self) {
+        drop(self.order());
+    }
+
+    /// Looks at the configuration now, and waits for what becomes of it. Blocks; `None` where there is
+    /// nothing to look at.
+    pub fn reload_and_wait(&self) -> Option<Reloaded> {
+        self.order()?.blocking_recv().ok()
+    }
+
+    fn order(&self) -> Option<oneshot::Receiver<Reloaded>> {
+        let (order, outcome) = oneshot::channel();
+        // One that is waiting already will see what this one would.
+        self.reloader.as_ref()?.try_send(order).ok()?;
+        Some(outcome)
     }
 
     /// Goes on to a later stage of its life.
@@ -223,6 +248,17 @@ impl Server {
     }
 }
 
+/// The callers' door with its address, and the operator's.
+type Doors = (Listener, Bound, Option<(Listener, Bound)>);
+
+fn bind_both(file: &File) -> Result<Doors, StartError> {
+    let mode = file.listen.socket_mode;
+    let (listener, address) = bind_as("listen.address", &file.listen.address.value, mode)?;
+    let admin = file.admin.as_ref();
+    let admin = admin.map(|admin| bind_as("admin.address", &admin.address.value, mode));
+    Ok((listener, address, admin.transpose()?))
+}
+
 fn bind_as(
     key: &'static str,
     address: &Address,
@@ -244,6 +280,23 @@ fn start_worker(worker: Worker) -> Result<JoinHandle<io::Result<()>>, StartError
         .name("worker".to_owned())
         .spawn(move || worker.run())
         .map_err(StartError::Thread)
+}
+
+/// The thread that reloads ends when the server is dropped.
+fn start_reloader(reloader: Reloader) -> Result<(mpsc::Sender<Order>, Renewals), StartError> {
+    let (sender, orders) = mpsc::channel(ORDERS);
+    let (wishes, renewals) = Renewals::new();
+    let asked = Asked { orders, renewals };
+    let runtime = Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .map_err(StartError::Thread)?;
+    std::thread::Builder::new()
+        .name("reload".to_owned())
+        .spawn(move || runtime.block_on(reloader.run(asked)))
+        .map(drop)
+        .map_err(StartError::Thread)?;
+    Ok((sender, wishes))
 }
 
 /// The operator's thread outlives the workers: probes must be answered while draining.

@@ -7,8 +7,8 @@ use super::control::{Control, Stage};
 use super::listener::{Door, Listener};
 use super::notes::SWEEP;
 use super::watch::Connections;
-use crate::config::Snapshot;
-use crate::gateway::{Gateway, Stream};
+use crate::config::Live;
+use crate::gateway::{Gateway, Renewals, Stream};
 use crate::observe::{Audit, Peer, WorkerMetrics};
 use std::io;
 use std::rc::Rc;
@@ -25,7 +25,8 @@ const RUNTIME_END: Duration = Duration::from_millis(100);
 
 /// What a worker is made of.
 pub(super) struct Worker {
-    pub(super) snapshot: Arc<Snapshot>,
+    pub(super) live: Arc<Live>,
+    pub(super) renewals: Option<Renewals>,
     pub(super) workers: usize,
     pub(super) admission: Arc<Admission>,
     pub(super) listener: Listener,
@@ -48,11 +49,12 @@ impl Worker {
 
     async fn serve(self) -> io::Result<()> {
         let door = self.listener.open()?;
-        let limits = self.snapshot.limits.clone();
+        let limits = self.live.snapshot().limits.clone();
         let connections = Connections::new(Arc::clone(&self.metrics));
         let gateway = Gateway::new(
-            Arc::clone(&self.snapshot),
+            self.live,
             self.workers,
+            self.renewals,
             self.audit,
             Arc::clone(&self.metrics),
         );
@@ -60,7 +62,6 @@ impl Worker {
             Rc::new(gateway),
             Rc::clone(&connections),
             self.metrics,
-            self.snapshot.server_tls.clone(),
             &limits,
         ));
         let sweeper = tokio::task::spawn_local({

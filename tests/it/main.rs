@@ -32,6 +32,7 @@ mod limits;
 mod overload;
 mod python_client;
 mod refused;
+mod reload;
 mod retry;
 mod sandbox;
 mod security;

@@ -2,7 +2,7 @@
 
 use crate::support::client::{Client, Request};
 use crate::support::fake::Fake;
-use crate::support::gateway::{CREDENTIAL, Folder, Setup};
+use crate::support::gateway::{CREDENTIAL, Folder, Setup, WRITER, token_sha256};
 use crate::support::http1::json;
 use crate::support::process::{Process, run, signal};
 use std::collections::HashSet;
@@ -159,15 +159,27 @@ fn a_second_signal_ends_it_at_once() {
 }
 
 #[test]
-fn a_hang_up_changes_nothing() {
+fn a_hang_up_loads_what_has_changed() {
     let (upstream, folder) = (Fake::good(), Folder::new());
-    let path = configuration(&folder, &upstream, "");
+    let path = configuration(&folder, &upstream, "reload_interval = \"24h\"");
     let mut gateway = Process::start(&["serve", "--config", &path]);
     let address = gateway.bound(" listening address=");
     gateway.signal("HUP");
-    gateway.log_line("SIGHUP");
-    let answer = Client::connect(address).exchange(&Request::update("{}"));
-    assert_eq!(answer.status(), 200);
+    gateway.log_line("the configuration is as it was");
+    let mut client = Client::connect(address);
+    assert_eq!(client.exchange(&Request::update("{}")).status(), 200);
+    let text = std::fs::read_to_string(&path).expect("the file");
+    folder.write("gateway.toml", text.replacen("[[caller]]", "[[caler]]", 1));
+    gateway.signal("HUP");
+    gateway.log_line("the new configuration is refused");
+    gateway.log_line("caler: unknown key");
+    folder.write(
+        "gateway.toml",
+        text.replace(&token_sha256(WRITER), &token_sha256("another-canary-token")),
+    );
+    gateway.signal("HUP");
+    gateway.log_line("a new configuration is in force generation=2");
+    assert_eq!(client.exchange(&Request::update("{}")).status(), 401);
 }
 
 #[test]

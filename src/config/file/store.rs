@@ -24,9 +24,11 @@ pub struct Store {
     pub hash: StoreHash,
     /// Where its credential is.
     pub credential: Located<CredentialSource>,
+    /// Where the credential is that it had before, for what that one's API account owns.
+    pub previous: Option<Located<CredentialSource>>,
 }
 
-/// Where a credential is read from at the start.
+/// Where a credential is read from, at the start and at every reload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CredentialSource {
     /// This file.
@@ -78,10 +80,15 @@ fn store(
     } else {
         CREDENTIAL
     };
-    let credential = table.required_table("credential", hint, |table| credential(table, base));
+    let mut previous = None;
+    let credential = table.required_table("credential", hint, |table| {
+        previous = table.table("previous", CREDENTIAL, |table| credential(table, base));
+        credential(table, base)
+    });
     Some(Store {
         hash: hash?.value,
         credential: credential?,
+        previous,
     })
 }
 

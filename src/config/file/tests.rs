@@ -73,7 +73,7 @@ fn the_shipped_file_has_every_key_and_no_other() {
 
     let file = file.unwrap();
     assert_eq!(file.listen.socket_mode, listen::SOCKET_MODE);
-    assert_eq!(file.stores.len(), 2);
+    assert_eq!(file.stores.len(), 4);
 }
 
 #[test]
@@ -118,13 +118,14 @@ fn keys_of(text: &str) -> BTreeSet<String> {
 }
 
 /// The keys that stand in the shipped file as comments and are asked for nevertheless.
-const WITHOUT_DEFAULT: [&str; 10] = [
+const WITHOUT_DEFAULT: [&str; 11] = [
     "workers",
     "listen.socket_mode",
     "listen.tls",
     "admin",
     "upstream.ca",
     "store[].credential.env",
+    "store[].credential.previous",
     "caller[].stores",
     "caller[].operations",
     "caller[].permission_sets",
@@ -136,6 +137,7 @@ const EVERY_KEY: &str = r#"
 workers = 4
 drain_timeout = "1s"
 drain_delay = "2s"
+reload_interval = "9s"
 [listen]
 address = "unix:run/gateway.sock"
 socket_mode = "0600"

@@ -1,5 +1,6 @@
 //! Files and variables that cannot serve, each named with its place, and none of their content shown.
 
+use std::fs;
 use std::path::PathBuf;
 
 use super::super::file;
@@ -26,11 +27,12 @@ impl Directory {
 
     fn read(&self, text: &str) -> Result<Materials, Problems> {
         let file = file::read(text, &self.0).unwrap();
-        read_with(&file.named(), &|name| match name {
+        let variables = |name: &str| match name {
             "SET" => Some("variable-token".into()),
             "EMPTY" => Some(" ".into()),
             _ => None,
-        })
+        };
+        read(&file.named(), &Outside::new(&variables))
     }
 
     fn report(&self, text: &str) -> String {
@@ -70,7 +72,7 @@ fn everything_named_is_read() {
     let credentials: Vec<_> = materials
         .credentials
         .into_iter()
-        .map(|secret| secret.into_inner().to_vec())
+        .map(|secrets| secrets.current.into_inner().to_vec())
         .collect();
     assert_eq!(
         credentials,

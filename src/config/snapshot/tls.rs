@@ -3,6 +3,7 @@
 use crate::config::file::File;
 use crate::config::materials::ServerTls;
 use crate::config::problem::{Place, Problem};
+use aws_lc_rs::digest::{Context, SHA256};
 use rustls::crypto::CryptoProvider;
 use rustls::server::{
     NoServerSessionStorage, ServerSessionMemoryCache, StoresServerSessions, WebPkiClientVerifier,
@@ -14,13 +15,101 @@ use std::sync::Arc;
 /// How many TLS sessions with clients can be resumed: some thousand clients, a few hundred bytes each.
 const SESSIONS: usize = 4096;
 
-/// TLS 1.2 and 1.3 with the provider's order of key exchanges, which puts the hybrid post-quantum one
-/// first.
-pub(super) fn client_config(
+/// Settings, and a digest of what they were made of: those that were made of the same are the same.
+#[derive(Debug)]
+pub struct Made<C> {
+    config: Arc<C>,
+    of: [u8; 32],
+}
+
+impl<C> Made<C> {
+    /// The settings.
+    pub fn config(&self) -> &Arc<C> {
+        &self.config
+    }
+
+    /// The known settings if they are made of the same, else new ones.
+    fn of<E>(
+        of: [u8; 32],
+        known: Option<&Self>,
+        make: impl FnOnce() -> Result<C, E>,
+    ) -> Result<Self, E> {
+        match known {
+            Some(known) if known.of == of => Ok(known.clone()),
+            _ => Ok(Self {
+                config: Arc::new(make()?),
+                of,
+            }),
+        }
+    }
+}
+
+fn digest(parts: &[&[u8]]) -> [u8; 32] {
+    let mut context = Context::new(&SHA256);
+    for part in parts {
+        context.update(&(part.len() as u64).to_be_bytes());
+        context.update(part);
+    }
+    let mut of = [0; 32];
+    for (to, from) in of.iter_mut().zip(context.finish().as_ref()) {
+        *to = *from;
+    }
+    of
+}
+
+impl<C> Clone for Made<C> {
+    fn clone(&self) -> Self {
+        Self {
+            config: Arc::clone(&self.config),
+            of: self.of,
+        }
+    }
+}
+
+impl<C> PartialEq for Made<C> {
+    fn eq(&self, other: &Self) -> bool {
+        self.of == other.of
+    }
+}
+
+impl<C> Eq for Made<C> {}
+
+/// For the upstream: the known settings if nothing has changed.
+pub(super) fn client(
     file: &File,
     ca: Option<Vec<CertificateDer<'static>>>,
     provider: &Arc<CryptoProvider>,
-) -> Result<Arc<ClientConfig>, Problem> {
+    known: Option<&Made<ClientConfig>>,
+) -> Result<Made<ClientConfig>, Problem> {
+    let http2: &[u8] = if file.upstream.http2 { b"h2" } else { b"" };
+    let mut parts = vec![http2];
+    parts.extend(ca.iter().flatten().map(AsRef::<[u8]>::as_ref));
+    let of = digest(&parts);
+    Made::of(of, known, || client_config(file, ca, provider))
+}
+
+/// For the listener: the known settings if nothing has changed.
+pub(super) fn server(
+    file: &File,
+    read: ServerTls,
+    provider: &Arc<CryptoProvider>,
+    known: Option<&Made<ServerConfig>>,
+) -> Result<Made<ServerConfig>, Problem> {
+    let mut parts: Vec<&[u8]> = vec![read.private_key.secret_der()];
+    parts.extend(read.certificates.iter().map(AsRef::<[u8]>::as_ref));
+    parts.push(b"client_ca");
+    parts.extend(read.client_ca.iter().flatten().map(AsRef::<[u8]>::as_ref));
+    let of = digest(&parts);
+    Made::of(of, known, || server_config(file, read, provider))
+}
+
+/// TLS 1.2 and 1.3 with the provider's order of key exchanges, which puts the hybrid post-quantum one
+/// first.
+fn client_config(
+    file: &File,
+    ca: Option<Vec<CertificateDer<'static>>>,
+    provider: &Arc<CryptoProvider>,
+) -> Result<ClientConfig, Problem> {
     let place = file
         .upstream
         .ca
@@ -39,14 +128,14 @@ pub(super) fn client_config(
         .with_root_certificates(roots)
         .with_no_client_auth();
     config.alpn_protocols = alpn(file.upstream.http2);
-    Ok(Arc::new(config))
+    Ok(config)
 }
 
-pub(super) fn server_config(
+fn server_config(
     file: &File,
     tls: ServerTls,
     provider: &Arc<CryptoProvider>,
-) -> Result<Arc<ServerConfig>, Problem> {
+) -> Result<ServerConfig, Problem> {
     let place = |key: &str| {
         let tls = file.listen.tls.as_ref();
         match key {
@@ -86,7 +175,7 @@ pub(super) fn server_config(
         .map_err(certificate)?;
     config.session_storage = sessions(with_clients);
     config.alpn_protocols = alpn(true);
-    Ok(Arc::new(config))
+    Ok(config)
 }
 
 /// A resumed session is not asked for its client certificate again, so that with client certificates

@@ -42,7 +42,10 @@ impl Dialer {
         Self {
             connector,
             uri: settings.uri.clone(),
-            tls: settings.tls.clone(),
+            tls: settings
+                .tls
+                .as_ref()
+                .map(|(made, name)| (Arc::clone(made.config()), name.clone())),
             patience: settings.connect_timeout,
             #[cfg(feature = "fuzzing")]
             pipes: std::cell::OnceCell::new(),

@@ -41,7 +41,7 @@ impl Meter {
 }
 
 /// Where a connection's counts stood when an exchange began on it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(in crate::gateway) struct Mark {
     meter: Rc<Meter>,
     written: u64,

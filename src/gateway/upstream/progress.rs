@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// How far a request has got.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(in crate::gateway) struct Progress {
     began: Option<Instant>,
     /// Set once the request's turn to use a connection has come.

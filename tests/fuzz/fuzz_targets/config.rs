@@ -2,6 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use metafield_gateway::config::materials::Secrets;
 use metafield_gateway::config::{Materials, Snapshot, file};
 use metafield_gateway::secret::Secret;
 use std::path::Path;
@@ -35,10 +36,10 @@ fuzz_target!(|text: &str| {
     if file.listen.tls.is_some() || file.upstream.ca.is_some() {
         return;
     }
-    let credentials = file
-        .stores
-        .iter()
-        .map(|_| Secret::new(b"credential".to_vec()).expect("one"));
+    let credentials = file.stores.iter().map(|store| Secrets {
+        current: secret(),
+        previous: store.previous.is_some().then(secret),
+    });
     let materials = Materials {
         credentials: credentials.collect(),
         server_tls: None,
@@ -48,7 +49,11 @@ fuzz_target!(|text: &str| {
         assert!(
             file.stores
                 .iter()
-                .all(|store| snapshot.credential(&store.hash).is_some())
+                .all(|store| snapshot.credentials(&store.hash).is_some())
         );
     }
 });
+
+fn secret() -> Secret {
+    Secret::new(b"credential".to_vec()).expect("one")
+}

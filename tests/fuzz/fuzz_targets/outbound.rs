@@ -43,10 +43,12 @@ fuzz_target!(|input: &[u8]| {
     if let Ok(token) = checked_token(&head, &ALLOWED, &SNAPSHOT.limits) {
         check_token(&head.headers, token);
     }
-    let credential = SNAPSHOT
-        .credential(&ALLOWED.operation().store)
+    let credentials = SNAPSHOT
+        .credentials(&ALLOWED.operation().store)
         .expect("a store");
-    for sent in outbound(&head.headers, &ALLOWED, credential).expect("it can always be built") {
+    for sent in
+        outbound(&head.headers, &ALLOWED, &credentials.current).expect("it can always be built")
+    {
         check(&head.headers, sent.headers());
         assert_eq!(
             sent.uri().path_and_query().map(|target| target.as_str()),

@@ -1,5 +1,6 @@
 //! The fixed configuration that every target runs with.
 
+use metafield_gateway::config::materials::Secrets;
 use metafield_gateway::config::{Materials, Snapshot, file};
 use metafield_gateway::identity::{Caller, Digest};
 use metafield_gateway::secret::Secret;
@@ -55,7 +56,10 @@ fn compile(unknown_fields: &str) -> Arc<Snapshot> {
     let file = file::read(&text, Path::new(""))
         .unwrap_or_else(|problems| panic!("{}", problems.report("fuzz")));
     let materials = Materials {
-        credentials: vec![Secret::new(CREDENTIAL.into()).expect("a credential")],
+        credentials: vec![Secrets {
+            current: Secret::new(CREDENTIAL.into()).expect("a credential"),
+            previous: None,
+        }],
         server_tls: None,
         upstream_ca: None,
     };

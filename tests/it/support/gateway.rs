@@ -3,15 +3,14 @@
 use super::PATIENCE;
 use super::client::{Client, Request};
 use super::http1::{Kind, Message, json, read};
-use metafield_gateway::config::{Snapshot, file, materials};
+use metafield_gateway::config::{LoadError, load::load};
 use metafield_gateway::identity::Digest;
-use metafield_gateway::server::{Bound, Ended, Server, Stage};
+use metafield_gateway::server::{Bound, Ended, Reloaded, Server, Source, Stage};
 use std::fmt::Write as _;
 use std::fs;
 use std::io::BufReader;
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The real credential of the store `abc123`: a canary that must never be seen outside its header.
@@ -185,14 +184,36 @@ impl Setup {
 
     /// Starts the gateway.
     pub fn start(self) -> Gateway {
-        self.folder.write("credential", CREDENTIAL);
         let text = self.text();
-        let file = file::read(&text, self.folder.path())
-            .unwrap_or_else(|problems| panic!("{}\n{text}", problems.report("test")));
-        let snapshot = materials::read(&file.named())
-            .and_then(|materials| Snapshot::compile(&file, materials))
-            .unwrap_or_else(|problems| panic!("{}\n{text}", problems.report("test")));
-        let server = Server::start(&file, &Arc::new(snapshot)).expect("the gateway starts");
+        self.start_with(&text)
+    }
+
+    /// Starts a gateway with another configuration.
+    pub fn start_with(self, text: &str) -> Gateway {
+        self.folder.write("credential", CREDENTIAL);
+        self.folder.write("gateway.toml", text);
+        let path = self.folder.path().join("gateway.toml");
+        self.start_at(path)
+    }
+
+    /// Starts a gateway whose files stand behind this link in its folder.
+    pub fn start_linked(self, link: &str) -> Gateway {
+        for name in ["gateway.toml", "credential"] {
+            let file = self.folder.path().join(name);
+            std::os::unix::fs::symlink(Path::new(link).join(name), file).expect("a link");
+        }
+        let path = self.folder.path().join("gateway.toml");
+        self.start_at(path)
+    }
+
+    fn start_at(self, path: PathBuf) -> Gateway {
+        let (seen, loaded) = load(&path, None);
+        let loaded = loaded.unwrap_or_else(|error| match error {
+            LoadError::Problems(problems) => panic!("{}", problems.report("test")),
+            LoadError::Unreadable(error) => panic!("{error}"),
+        });
+        let server =
+            Server::start(loaded, Some(Source { path, seen })).expect("the gateway starts");
         Gateway {
             server: Some(server),
             folder: self.folder,
@@ -204,6 +225,17 @@ impl Gateway {
     /// A gateway with nothing special in front of this upstream.
     pub fn before(upstream: SocketAddr) -> Self {
         Setup::new(upstream).start()
+    }
+
+    /// Puts another text in the place of the configuration's, and has it loaded.
+    pub fn reload_with(&self, text: &str) -> Reloaded {
+        self.folder.write("gateway.toml", text);
+        self.reload()
+    }
+
+    /// Has the configuration looked at.
+    pub fn reload(&self) -> Reloaded {
+        self.server().reload_and_wait().expect("somebody reloads")
     }
 
     fn server(&self) -> &Server {

@@ -1,0 +1,83 @@
+//! What a worker has set up of the snapshot in force. It is looked up for each request, and made anew when
+//! another snapshot has come into force: what has begun goes on with what it began with.
+
+use super::budget::Budget;
+use super::inbound::COLLECTED;
+use super::upstream::Upstream;
+use crate::config::{Live, Snapshot};
+use crate::observe::WorkerMetrics;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// A snapshot, and one worker's part of what it allows.
+pub(super) struct Current {
+    generation: u64,
+    pub(super) snapshot: Arc<Snapshot>,
+    pub(super) upstream: Rc<Upstream>,
+    pub(super) bodies: Budget,
+    pub(super) answers: Budget,
+}
+
+impl Current {
+    /// The part of one of `workers` workers, each with an equal part of the bounds.
+    pub(super) fn new(live: &Live, workers: usize, metrics: &Arc<WorkerMetrics>) -> Self {
+        let generation = live.generation();
+        let snapshot = live.snapshot();
+        let (bodies, answers) = memory(&snapshot, workers);
+        Self {
+            generation,
+            upstream: Rc::new(upstream(&snapshot, workers, metrics)),
+            bodies: Budget::new(bodies),
+            answers: Budget::new(answers),
+            snapshot,
+        }
+    }
+
+    /// Whether it is of the snapshot in force.
+    pub(super) fn is_of(&self, live: &Live) -> bool {
+        self.generation == live.generation()
+    }
+
+    /// The one after this. What the new snapshot says nothing else of stays as it is: connections to the
+    /// upstream, and what memory is held.
+    pub(super) fn next(&self, live: &Live, workers: usize, metrics: &Arc<WorkerMetrics>) -> Self {
+        let generation = live.generation();
+        let snapshot = live.snapshot();
+        let upstream = if snapshot.upstream == self.snapshot.upstream {
+            Rc::clone(&self.upstream)
+        } else {
+            Rc::new(upstream(&snapshot, workers, metrics))
+        };
+        let (bodies, answers) = memory(&snapshot, workers);
+        let kept = |budget: &Budget, before: usize, now: usize| {
+            if before == now {
+                budget.clone()
+            } else {
+                Budget::new(now)
+            }
+        };
+        let before = memory(&self.snapshot, workers);
+        Self {
+            generation,
+            upstream,
+            bodies: kept(&self.bodies, before.0, bodies),
+            answers: kept(&self.answers, before.1, answers),
+            snapshot,
+        }
+    }
+}
+
+fn upstream(snapshot: &Snapshot, workers: usize, metrics: &Arc<WorkerMetrics>) -> Upstream {
+    let exchanges = snapshot.upstream.connections.div_ceil(workers.max(1));
+    Upstream::new(&snapshot.upstream, exchanges, Arc::clone(metrics))
+}
+
+/// The bytes for bodies and for answers. Each worker must be able to hold one of the largest size.
+fn memory(snapshot: &Snapshot, workers: usize) -> (usize, usize) {
+    let limits = &snapshot.limits;
+    let largest = limits.body.max(limits.batch_body);
+    (
+        (limits.body_memory / workers.max(1)).max(largest),
+        (limits.answer_memory / workers.max(1)).max(COLLECTED),
+    )
+}

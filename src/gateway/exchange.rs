@@ -1,0 +1,189 @@
+//! What a request is worth more than one try for: a credential that was replaced a moment ago, and one that
+//! an API account before it has left its metafields to. Both only where the upstream has done nothing yet.
+
+use super::Gateway;
+use super::current::Current;
+use super::entry::Entry;
+use super::inbound::{self, Inbound, InboundBody};
+use super::outbound::{Outbound, Preferences};
+use super::upstream::Reply;
+use crate::denial::Denial;
+use crate::policy::vocabulary::Verb;
+use crate::policy::{Allowed, Credential};
+use http::{Method, StatusCode};
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use tokio::time::Instant;
+
+/// Which of a store's credentials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Which {
+    Current,
+    Previous,
+}
+
+/// A request that may be sent.
+pub(super) struct Exchange<'a> {
+    pub(super) current: &'a Rc<Current>,
+    pub(super) allowed: &'a Allowed,
+    pub(super) method: &'a Method,
+    pub(super) preferences: &'a Preferences,
+    pub(super) deadline: Instant,
+}
+
+/// An answer, and the credential that it was given to.
+pub(super) struct Answered {
+    pub(super) inbound: Inbound,
+    pub(super) credential: Arc<Credential>,
+}
+
+impl Gateway {
+    /// Sends a request with the credential of its store, and gives the answer that counts.
+    pub(super) async fn exchange(
+        &self,
+        exchange: &Exchange<'_>,
+        entry: &mut Entry,
+    ) -> Result<Answered, Denial> {
+        let (mut reply, mut credential) = self.attempt(exchange, Which::Current, entry).await?;
+        if reply.response.status() == StatusCode::UNAUTHORIZED
+            && self.has_another(exchange, &credential).await
+        {
+            self.metrics.credential_renewed();
+            (reply, credential) = self.attempt(exchange, Which::Current, entry).await?;
+        }
+        let is_foreign = is_anothers(reply.response.status())
+            && may_be_anothers(exchange.allowed)
+            && self.has_previous(exchange);
+        let first = self.receive(exchange, reply, &credential).await?;
+        match first.body {
+            InboundBody::Whole { .. } if is_foreign => {
+                self.with_previous(exchange, first, credential, entry).await
+            }
+            _ => Ok(Answered {
+                inbound: first,
+                credential,
+            }),
+        }
+    }
+
+    /// Tries the previous credential; what it is refused too is answered as the current one was.
+    async fn with_previous(
+        &self,
+        exchange: &Exchange<'_>,
+        first: Inbound,
+        credential: Arc<Credential>,
+        entry: &mut Entry,
+    ) -> Result<Answered, Denial> {
+        let first_progress = entry.progress.clone();
+        let (reply, previous) = self.attempt(exchange, Which::Previous, entry).await?;
+        if reply.response.status().is_success() {
+            if let InboundBody::Whole {
+                connection: Some(connection),
+                ..
+            } = first.body
+            {
+                exchange.current.upstream.pool().give_back(connection);
+            }
+            entry.used_previous_credential();
+            self.metrics.previous_credential_used();
+            let inbound = self.receive(exchange, reply, &previous).await?;
+            return Ok(Answered {
+                inbound,
+                credential: previous,
+            });
+        }
+        entry.progress = first_progress;
+        Ok(Answered {
+            inbound: first,
+            credential,
+        })
+    }
+
+    async fn receive(
+        &self,
+        exchange: &Exchange<'_>,
+        reply: Reply,
+        credential: &Credential,
+    ) -> Result<Inbound, Denial> {
+        let room = exchange.current.answers.hold();
+        inbound::receive(reply, exchange.method, credential, exchange.deadline, room).await
+    }
+
+    /// Sends the request once, with the credential that is in force when it is written: a request that had
+    /// to wait does not bring an old one.
+    async fn attempt(
+        &self,
+        exchange: &Exchange<'_>,
+        which: Which,
+        entry: &mut Entry,
+    ) -> Result<(Reply, Arc<Credential>), Denial> {
+        let Exchange {
+            current, allowed, ..
+        } = exchange;
+        let first = pick(current, allowed, which).ok_or(Denial::UnknownStore)?;
+        let used = RefCell::new(first);
+        let in_force = || {
+            if let Some(newer) = pick(&self.current(), allowed, which) {
+                used.replace(newer);
+            }
+            Arc::clone(&used.borrow())
+        };
+        let outbound = Outbound {
+            allowed,
+            credential: &in_force,
+            destination: current.upstream.destination(),
+            preferences: exchange.preferences,
+            correlation_id: entry.correlation_id(),
+        };
+        let reply = current
+            .upstream
+            .send(&outbound, exchange.deadline, &mut entry.progress)
+            .await?;
+        Ok((reply, used.into_inner()))
+    }
+
+    /// Whether there is another credential than the refused one, if need be after reading it again.
+    async fn has_another(&self, exchange: &Exchange<'_>, refused: &Credential) -> bool {
+        let is_another = || {
+            pick(&self.current(), exchange.allowed, Which::Current)
+                .is_some_and(|now| !now.is_same(refused))
+        };
+        if is_another() {
+            return true;
+        }
+        let Some(renewals) = &self.renewals else {
+            return false;
+        };
+        let asked = renewals.ask(exchange.allowed.operation().store);
+        tokio::time::timeout_at(exchange.deadline, asked)
+            .await
+            .is_ok_and(|()| is_another())
+    }
+
+    fn has_previous(&self, exchange: &Exchange<'_>) -> bool {
+        pick(&self.current(), exchange.allowed, Which::Previous).is_some()
+    }
+}
+
+fn pick(current: &Current, allowed: &Allowed, which: Which) -> Option<Arc<Credential>> {
+    let credentials = current.snapshot.credentials(&allowed.operation().store)?;
+    match which {
+        Which::Current => Some(Arc::clone(&credentials.current)),
+        Which::Previous => credentials.previous.clone(),
+    }
+}
+
+/// How BigCommerce answers an API account for a metafield of another one.
+fn is_anothers(status: StatusCode) -> bool {
+    matches!(status, StatusCode::FORBIDDEN | StatusCode::NOT_FOUND)
+}
+
+/// Whether one metafield is named by its id, so that only its owner can do what is asked. What creates or
+/// names many belongs to the account in force alone.
+fn may_be_anothers(allowed: &Allowed) -> bool {
+    matches!(
+        allowed.operation().verb,
+        Verb::Get | Verb::Update | Verb::Delete
+    )
+}

@@ -1,0 +1,250 @@
+//! Change without a restart: one thread looks whether the configuration or anything it names has changed,
+//! reads all of it again, and puts a good one into force with one swap. A bad one changes nothing: it is
+//! reported with every problem, and the one before stays.
+//!
+//! A credential is read again also when the upstream has refused it, and while a bad configuration stands:
+//! whatever else is wrong, a store's credential is taken from where the configuration in force has it.
+
+mod fixed;
+
+use crate::config::load::load;
+use crate::config::materials::{self, Outside};
+use crate::config::{Credentials, File, Live, LoadError, Loaded, Seen, Snapshot};
+use crate::gateway::Renewal;
+use crate::observe::ReloadHealth;
+use crate::policy::vocabulary::StoreHash;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{MissedTickBehavior, interval};
+
+/// How often snapshots that are out of force are looked at: the last request that uses one may take some
+/// seconds, and its memory is given back here and not by a worker.
+const TIDY: Duration = Duration::from_secs(1);
+
+/// Where the configuration is, and how it was when it was loaded.
+#[derive(Debug)]
+pub struct Source {
+    /// The file's path.
+    pub path: PathBuf,
+    /// What the load has seen.
+    pub seen: Seen,
+}
+
+/// What became of a reload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reloaded {
+    /// It is in force.
+    Loaded,
+    /// It is as it was.
+    Unchanged,
+    /// It is bad, and the one before stays in force.
+    Refused,
+}
+
+/// The order to look now, and where to tell what became of it.
+pub(super) type Order = oneshot::Sender<Reloaded>;
+
+/// What asks for a look.
+pub(super) struct Asked {
+    pub(super) orders: mpsc::Receiver<Order>,
+    pub(super) renewals: mpsc::Receiver<Renewal>,
+}
+
+/// The one who reloads.
+pub(super) struct Reloader {
+    source: Source,
+    live: Arc<Live>,
+    health: ReloadHealth,
+    /// As it was started, for what only a start can change.
+    started: File,
+    /// The one in force.
+    file: File,
+    retired: Vec<Arc<Snapshot>>,
+}
+
+impl Reloader {
+    /// One for a source, of which `file` is in force.
+    pub(super) fn new(source: Source, file: File, live: Arc<Live>, health: ReloadHealth) -> Self {
+        Self {
+            source,
+            live,
+            health,
+            started: file.clone(),
+            file,
+            retired: Vec::new(),
+        }
+    }
+
+    /// Looks until nobody can ask any more.
+    pub(super) async fn run(mut self, mut asked: Asked) {
+        let mut looks = self.looks();
+        let mut tidy = interval(TIDY);
+        loop {
+            tokio::select! {
+                order = asked.orders.recv() => match order {
+                    Some(order) => self.obey(order),
+                    None => return,
+                },
+                Some(renewal) = asked.renewals.recv() => self.renew_asked(renewal, &mut asked),
+                _ = looks.tick() => drop(self.look(false)),
+                _ = tidy.tick() => self.tidy(),
+            }
+            if self.has_another_pace(&looks) {
+                looks = self.looks();
+            }
+        }
+    }
+
+    fn looks(&self) -> tokio::time::Interval {
+        let mut looks = interval(self.file.reload_interval);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // The first is at once, and nothing can have changed yet.
+        looks.reset();
+        looks
+    }
+
+    fn has_another_pace(&self, looks: &tokio::time::Interval) -> bool {
+        looks.period() != self.file.reload_interval
+    }
+
+    fn obey(&mut self, order: Order) {
+        let reloaded = self.look(true);
+        // Whoever asked may not wait for the answer.
+        let _gone = order.send(reloaded);
+    }
+
+    /// Loads what has changed. One who asks for it is also told of what was bad before.
+    fn look(&mut self, asked: bool) -> Reloaded {
+        let was_refused = self.health.now().fault.is_some();
+        let is_due = self.source.seen.has_changed(&self.source.path) || (asked && was_refused);
+        if !is_due {
+            if was_refused {
+                self.renew_all();
+                return Reloaded::Refused;
+            }
+            if asked {
+                tracing::info!("the configuration is as it was");
+            }
+            return Reloaded::Unchanged;
+        }
+        let before = self.live.snapshot();
+        let (seen, loaded) = load(&self.source.path, Some(&before));
+        self.source.seen = seen;
+        let refused = match loaded {
+            Ok(loaded) => match fixed::refuse(&self.started, &loaded.file) {
+                None => {
+                    self.put_into_force(loaded);
+                    return Reloaded::Loaded;
+                }
+                Some(problem) => LoadError::Problems(problem.into()),
+            },
+            Err(error) => error,
+        };
+        self.report(&refused);
+        self.renew_all();
+        Reloaded::Refused
+    }
+
+    fn put_into_force(&mut self, loaded: Loaded) {
+        let waiting = fixed::waiting(&self.started, &loaded.file);
+        if !waiting.is_empty() {
+            tracing::warn!(
+                keys = waiting.join(", "),
+                "these keys take effect at the next start"
+            );
+        }
+        self.file = loaded.file;
+        self.retired.push(self.live.replace(loaded.snapshot));
+        self.health.change(|state| {
+            state.generation += 1;
+            state.since = now();
+            state.fault = None;
+            state.waiting = waiting;
+        });
+        tracing::info!(
+            generation = self.health.now().generation,
+            stores = self.file.stores.len(),
+            callers = self.file.callers.len(),
+            "a new configuration is in force"
+        );
+    }
+
+    fn report(&self, refused: &LoadError) {
+        let name = self.source.path.display().to_string();
+        let report = match refused {
+            LoadError::Unreadable(error) => format!("cannot read {name}: {error}"),
+            LoadError::Problems(problems) => problems.report(&name).to_string(),
+        };
+        tracing::error!(
+            "the new configuration is refused, the one before stays in force:\n{}",
+            report.trim_end()
+        );
+        self.health.change(|state| {
+            state.refused += 1;
+            state.fault = Some((now(), report));
+        });
+    }
+
+    /// Reads the credential of a store again, for all who ask now.
+    fn renew_asked(&mut self, first: Renewal, asked: &mut Asked) {
+        let mut all = vec![first];
+        while let Ok(renewal) = asked.renewals.try_recv() {
+            all.push(renewal);
+        }
+        let mut read: Vec<StoreHash> = Vec::new();
+        for renewal in &all {
+            if !read.contains(&renewal.store) {
+                read.push(renewal.store);
+                self.renew(&renewal.store);
+            }
+        }
+        all.into_iter().for_each(Renewal::done);
+    }
+
+    fn renew_all(&mut self) {
+        let stores: Vec<_> = self.file.stores.iter().map(|store| store.hash).collect();
+        for store in &stores {
+            self.renew(store);
+        }
+    }
+
+    /// Puts another credential into force, if the place of the store's credential holds one.
+    fn renew(&mut self, store: &StoreHash) {
+        let index = self
+            .file
+            .stores
+            .iter()
+            .position(|known| known.hash == *store);
+        let named = self.file.named().credentials;
+        let Some(named) = index.and_then(|index| named.get(index)) else {
+            return;
+        };
+        let outside = Outside::default();
+        // What cannot be read is reported by the load that finds it.
+        let secrets = materials::credentials(named, &outside, &mut drop);
+        let Some(Ok(credentials)) = secrets.map(Credentials::new) else {
+            return;
+        };
+        let snapshot = self.live.snapshot();
+        let is_known = snapshot.credentials(store);
+        if is_known.is_none_or(|known| known.is_same(&credentials)) {
+            return;
+        }
+        let renewed = snapshot.with_credentials(*store, credentials);
+        self.retired.push(self.live.replace(Arc::new(renewed)));
+        self.health.change(|state| state.renewed += 1);
+        tracing::info!(store = store.as_str(), "another credential is in force");
+    }
+
+    fn tidy(&mut self) {
+        self.retired
+            .retain(|snapshot| Arc::strong_count(snapshot) > 1);
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a load bears its date")]
+pub(super) fn now() -> jiff::Timestamp {
+    jiff::Timestamp::now()
+}
