@@ -9,6 +9,7 @@ mod caller;
 pub mod limits;
 pub mod listen;
 mod origin;
+pub mod policy;
 mod store;
 pub mod upstream;
 
@@ -25,12 +26,12 @@ pub use self::caller::{Caller, Grants, Identity};
 pub use self::limits::Limits;
 pub use self::listen::{Admin, Listen, Tls};
 pub use self::origin::{Origin, Scheme};
+pub use self::policy::Policy;
 pub use self::store::{CredentialSource, Store};
 pub use self::upstream::Upstream;
 use super::problem::{Located, Problems};
 use super::reader::{self, Fault, TableReader, value};
 use crate::observe::Output;
-use crate::policy::UnknownFields;
 use crate::policy::vocabulary::StoreHash;
 
 /// `drain_timeout`, after which a stopping gateway cuts what is still open: below the 30 s that
@@ -72,13 +73,6 @@ pub struct File {
     pub stores: Vec<Store>,
     /// The callers, at least one.
     pub callers: Vec<Caller>,
-}
-
-/// `[policy]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Policy {
-    /// What becomes of a field that BigCommerce's description does not have.
-    pub unknown_fields: UnknownFields,
 }
 
 /// What a configuration names and does not hold, as far as it could be read.
@@ -160,7 +154,7 @@ fn file(root: &mut TableReader<'_, '_>, base: &Path, named: &mut Named) -> Optio
     refuse_one_address_for_both(root, listen.as_ref(), admin.as_ref());
     let upstream = root.section("upstream", |table| upstream::upstream(table, base));
     let audit = root.section("audit", |table| audit::audit(table, base));
-    let policy = root.section("policy", policy);
+    let policy = root.section("policy", policy::policy);
     let limits = root.section("limits", limits::limits);
     let stores = store::stores(root, base);
     let hashes = known_hashes(stores.as_deref()).filter(|_| !root.is_partial());
@@ -185,21 +179,6 @@ fn file(root: &mut TableReader<'_, '_>, base: &Path, named: &mut Named) -> Optio
         stores: stores?.into_iter().collect::<Option<_>>()?,
         callers: callers?.into_iter().collect::<Option<_>>()?,
     })
-}
-
-fn policy(table: &mut TableReader<'_, '_>) -> Policy {
-    const WORDS: [(&str, UnknownFields); 2] = [
-        ("refuse", UnknownFields::Refuse),
-        ("forward", UnknownFields::Forward),
-    ];
-    let unknown_fields = table.or(
-        "unknown_fields",
-        UnknownFields::Refuse,
-        value::choice(&WORDS),
-    );
-    Policy {
-        unknown_fields: unknown_fields.value,
-    }
 }
 
 /// The hashes callers may name; `None` if a store could not be read, because it may be the one meant.

@@ -18,4 +18,4 @@ pub use live::Live;
 pub use load::{LoadError, Loaded, Seen};
 pub use materials::Materials;
 pub use problem::{Problem, Problems};
-pub use snapshot::{Credentials, Made, Snapshot, UpstreamSettings};
+pub use snapshot::{Credentials, Made, OwnershipSettings, Snapshot, UpstreamSettings};

@@ -11,7 +11,7 @@ use super::materials::{Materials, Secrets};
 use super::problem::{Place, Problem, Problems};
 use crate::identity::Callers;
 use crate::policy::vocabulary::{StoreHash, Verb};
-use crate::policy::{Credential, Rules};
+use crate::policy::{Credential, Ownership, Rules};
 use crate::secret::SecretError;
 use http::uri::{Authority, Scheme};
 use http::{HeaderValue, Uri};
@@ -34,6 +34,8 @@ pub struct Snapshot {
     pub limits: Limits,
     /// The upstream.
     pub upstream: UpstreamSettings,
+    /// How owners are remembered; `None` where no request depends on them.
+    pub ownership: Option<OwnershipSettings>,
     /// The listener's TLS.
     pub server_tls: Option<Made<ServerConfig>>,
     credentials: Arc<HashMap<StoreHash, Credentials>>,
@@ -47,6 +49,15 @@ pub struct Credentials {
     pub current: Arc<Credential>,
     /// The one before it, whose API account may own what the current one's cannot reach.
     pub previous: Option<Arc<Credential>>,
+}
+
+/// How the owners of metafields are remembered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnershipSettings {
+    /// How long one is believed.
+    pub ttl: Duration,
+    /// How many.
+    pub entries: usize,
 }
 
 /// How to reach the upstream, and for how long to wait.
@@ -112,13 +123,14 @@ impl Snapshot {
         let credentials = credentials(file, materials.credentials, &mut keep);
         match (upstream, server_tls, Problems::found(problems)) {
             (Ok(upstream), Ok(server_tls), None) => Ok(Self {
-                callers: Arc::new(callers::callers(&file.callers)),
+                callers: Arc::new(callers::callers(&file.callers, file.policy.ownership)),
                 rules: Rules {
                     unknown_fields: file.policy.unknown_fields,
                     batch_items: file.limits.batch_items,
                     value_length: file.limits.value_length,
                 },
                 limits: file.limits.clone(),
+                ownership: ownership(file),
                 upstream,
                 server_tls,
                 credentials: Arc::new(credentials),
@@ -189,6 +201,17 @@ fn credentials(
         }
     }
     all
+}
+
+/// Owners are remembered where a caller's requests depend on them.
+fn ownership(file: &File) -> Option<OwnershipSettings> {
+    let mut grants = file.callers.iter().map(|caller| &caller.grants);
+    let is_needed =
+        file.policy.ownership == Ownership::LookUp && grants.any(file::Grants::is_limited);
+    is_needed.then_some(OwnershipSettings {
+        ttl: file.policy.ownership_ttl,
+        entries: file.limits.ownership_entries,
+    })
 }
 
 fn upstream(

@@ -71,6 +71,8 @@ codes! {
     OperationDenied = "operation_denied", FORBIDDEN;
     /// The gateway has as much work as it may hold.
     Overloaded = "overloaded", SERVICE_UNAVAILABLE;
+    /// A metafield of a batch whose owner the gateway does not know.
+    OwnershipUnknown = "ownership_unknown", FORBIDDEN;
     /// A permission set outside the caller's grant.
     PermissionSetDenied = "permission_set_denied", FORBIDDEN;
     /// The caller lacks the scope of the operation.
@@ -81,6 +83,8 @@ codes! {
     TargetTooLong = "target_too_long", URI_TOO_LONG;
     /// A field that metafields do not have.
     UnknownField = "unknown_field", UNPROCESSABLE_ENTITY;
+    /// A metafield that does not exist for the caller.
+    UnknownMetafield = "unknown_metafield", NOT_FOUND;
     /// A query key that the operation does not have.
     UnknownQueryKey = "unknown_query_key", BAD_REQUEST;
     /// A path that is not one of the routes.

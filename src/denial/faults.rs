@@ -63,6 +63,9 @@ impl Faults {
         match self.code() {
             Code::PermissionSetDenied => "the caller is not granted this permission set",
             Code::NamespaceDenied => "the caller is not granted this namespace",
+            Code::OwnershipUnknown => {
+                "the caller is limited, and whose these metafields are is not known"
+            }
             _ => "the body has fields that are not acceptable",
         }
     }

@@ -46,6 +46,11 @@ pub enum Denial {
     },
     /// A token outside the grammar of tokens.
     InvalidToken,
+    /// The gateway asked whose a metafield is, and could not read the answer.
+    LookUpFailed {
+        /// What happened, for the operator.
+        cause: String,
+    },
     /// `Via` already names a metafield-gateway.
     LoopDetected,
     /// Not the JSON of RFC 8259.
@@ -103,6 +108,8 @@ pub enum Denial {
         /// `limits.target`, in bytes
         limit: usize,
     },
+    /// A metafield outside the caller's grants.
+    UnknownMetafield,
     /// A query key outside the operation's list.
     UnknownQueryKey {
         /// The key, decoded and shortened.
@@ -178,6 +185,7 @@ impl Denial {
             Self::ScopeDenied { .. } => Code::ScopeDenied,
             Self::StoreDenied => Code::StoreDenied,
             Self::TargetTooLong { .. } => Code::TargetTooLong,
+            Self::UnknownMetafield => Code::UnknownMetafield,
             Self::UnknownQueryKey { .. } => Code::UnknownQueryKey,
             Self::UnknownRoute => Code::UnknownRoute,
             Self::UnknownStore => Code::UnknownStore,
@@ -185,7 +193,9 @@ impl Denial {
             Self::UnsupportedContentEncoding => Code::UnsupportedContentEncoding,
             Self::UnsupportedMediaType => Code::UnsupportedMediaType,
             Self::UpstreamCredentialRefused => Code::UpstreamCredentialRefused,
-            Self::UpstreamProtocolError { .. } => Code::UpstreamProtocolError,
+            Self::LookUpFailed { .. } | Self::UpstreamProtocolError { .. } => {
+                Code::UpstreamProtocolError
+            }
             Self::UpstreamRedirect { .. } => Code::UpstreamRedirect,
             Self::UpstreamTimeout { .. } => Code::UpstreamTimeout,
             Self::UpstreamUnreachable { .. } => Code::UpstreamUnreachable,
@@ -208,6 +218,7 @@ impl Denial {
             Self::HeadersTooLarge { limit } => format!("the header fields may have at most {limit} bytes in all").into(),
             Self::TooManyHeaders { limit } => format!("a request may have at most {limit} header fields").into(),
             Self::InvalidToken => "a token is 16 to 8192 visible ASCII characters".into(),
+            Self::LookUpFailed { .. } => "BigCommerce did not tell whose metafield it is; nothing of the request was sent".into(),
             Self::LoopDetected => "the request has already been through a metafield-gateway; point the gateway's `upstream.url` at BigCommerce".into(),
             Self::MalformedJson { reason, line: 0, .. } => format!("the body is not acceptable JSON: {reason}").into(),
             Self::MalformedJson { reason, line, column } => format!("the body is not acceptable JSON: {reason} at line {line} column {column}").into(),
@@ -220,6 +231,7 @@ impl Denial {
             Self::ScopeDenied { needs } => format!("the caller lacks the scope `{needs}`").into(),
             Self::StoreDenied => "the caller is not granted this store".into(),
             Self::TargetTooLong { limit } => format!("the request target may have at most {limit} bytes").into(),
+            Self::UnknownMetafield => "there is no such metafield for the caller".into(),
             Self::UnknownQueryKey { key } => format!("the query key `{key}` is not one that this operation takes").into(),
             Self::UnknownRoute => "this path is not one that the gateway serves".into(),
             Self::UnknownStore => "this store is not one that the gateway serves".into(),
@@ -242,6 +254,9 @@ impl Denial {
         match self {
             Self::CredentialEchoed => {
                 Some("the upstream's answer held the credential and was withheld".into())
+            }
+            Self::LookUpFailed { cause } => {
+                Some(format!("the upstream did not tell whose a metafield is: {cause}").into())
             }
             Self::UpstreamCredentialRefused => {
                 Some("the upstream answered 401 to the store's credential: replace it".into())
@@ -283,6 +298,7 @@ impl Denial {
             | Self::ScopeDenied { .. }
             | Self::StoreDenied
             | Self::TargetTooLong { .. }
+            | Self::UnknownMetafield
             | Self::UnknownQueryKey { .. }
             | Self::UnknownRoute
             | Self::UnknownStore

@@ -36,6 +36,8 @@ pub(super) struct Entry {
     began: Instant,
     allowed: bool,
     place: Option<Place>,
+    /// The status of a look-up that was passed on in place of an answer to the request.
+    look_up_status: Option<u16>,
     pub(super) progress: Progress,
     cutting: Rc<Cell<bool>>,
     audit: Audit,
@@ -67,6 +69,7 @@ impl Entry {
             metafield: None,
             items: None,
             outcome: Outcome::ClientGone { allowed: false },
+            lookups: 0,
             sent: Sent::No,
             credential: Used::Current,
             upstream_status: None,
@@ -79,6 +82,7 @@ impl Entry {
             began,
             allowed: false,
             place: None,
+            look_up_status: None,
             progress: Progress::default(),
             cutting: Rc::clone(&common.cutting),
             audit: audit.clone(),
@@ -130,18 +134,34 @@ impl Entry {
         }
     }
 
-    /// The answer is one to the store's previous credential.
-    pub(super) fn used_previous_credential(&mut self) {
+    /// The answer is one to this credential.
+    pub(super) fn used(&mut self, credential: Used) {
         if let Some(line) = &mut self.line {
-            line.credential = Used::Previous;
+            line.credential = credential;
         }
     }
 
     /// Takes a place in the audit log's queue; without one nothing may be sent.
     pub(super) fn reserve(&mut self) -> Result<(), Denial> {
         self.place = Some(self.place().ok_or(Denial::AuditUnavailable)?);
-        self.allowed = true;
         Ok(())
+    }
+
+    /// Policy has allowed the request.
+    pub(super) fn allow(&mut self) {
+        self.allowed = true;
+    }
+
+    /// The gateway asks BigCommerce whose a metafield is.
+    pub(super) fn looks_up(&mut self) {
+        if let Some(line) = &mut self.line {
+            line.lookups += 1;
+        }
+    }
+
+    /// BigCommerce's answer to a look-up, its own or another's, stands for the one to the request.
+    pub(super) fn is_answered_by_look_up(&mut self, status: u16) {
+        self.look_up_status = Some(status);
     }
 
     /// The request was refused, or failed, and the gateway answers itself. Gives the code of the
@@ -194,7 +214,7 @@ impl Entry {
         };
         line.outcome = outcome;
         line.sent = self.progress.sent();
-        line.upstream_status = self.progress.status();
+        line.upstream_status = self.progress.status().or(self.look_up_status);
         line.upstream = self.progress.took();
         line.duration = self.began.elapsed();
         self.metrics.request(line.verb, outcome);

@@ -3,39 +3,33 @@
 
 use super::Gateway;
 use super::current::Current;
-use super::entry::Entry;
 use super::inbound::{self, Inbound, InboundBody};
 use super::outbound::{Outbound, Preferences};
-use super::upstream::Reply;
+use super::upstream::{Progress, Reply};
 use crate::denial::Denial;
+use crate::observe::{CorrelationId, Used};
 use crate::policy::vocabulary::Verb;
 use crate::policy::{Allowed, Credential};
-use http::{Method, StatusCode};
+use http::StatusCode;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use tokio::time::Instant;
 
-/// Which of a store's credentials.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Which {
-    Current,
-    Previous,
-}
-
 /// A request that may be sent.
 pub(super) struct Exchange<'a> {
     pub(super) current: &'a Rc<Current>,
     pub(super) allowed: &'a Allowed,
-    pub(super) method: &'a Method,
     pub(super) preferences: &'a Preferences,
     pub(super) deadline: Instant,
+    pub(super) correlation_id: CorrelationId,
 }
 
 /// An answer, and the credential that it was given to.
 pub(super) struct Answered {
     pub(super) inbound: Inbound,
     pub(super) credential: Arc<Credential>,
+    pub(super) used: Used,
 }
 
 impl Gateway {
@@ -43,14 +37,14 @@ impl Gateway {
     pub(super) async fn exchange(
         &self,
         exchange: &Exchange<'_>,
-        entry: &mut Entry,
+        progress: &mut Progress,
     ) -> Result<Answered, Denial> {
-        let (mut reply, mut credential) = self.attempt(exchange, Which::Current, entry).await?;
+        let (mut reply, mut credential) = self.attempt(exchange, Used::Current, progress).await?;
         if reply.response.status() == StatusCode::UNAUTHORIZED
             && self.has_another(exchange, &credential).await
         {
             self.metrics.credential_renewed();
-            (reply, credential) = self.attempt(exchange, Which::Current, entry).await?;
+            (reply, credential) = self.attempt(exchange, Used::Current, progress).await?;
         }
         let is_foreign = is_anothers(reply.response.status())
             && may_be_anothers(exchange.allowed)
@@ -58,11 +52,13 @@ impl Gateway {
         let first = self.receive(exchange, reply, &credential).await?;
         match first.body {
             InboundBody::Whole { .. } if is_foreign => {
-                self.with_previous(exchange, first, credential, entry).await
+                self.with_previous(exchange, first, credential, progress)
+                    .await
             }
             _ => Ok(Answered {
                 inbound: first,
                 credential,
+                used: Used::Current,
             }),
         }
     }
@@ -73,10 +69,10 @@ impl Gateway {
         exchange: &Exchange<'_>,
         first: Inbound,
         credential: Arc<Credential>,
-        entry: &mut Entry,
+        progress: &mut Progress,
     ) -> Result<Answered, Denial> {
-        let first_progress = entry.progress.clone();
-        let (reply, previous) = self.attempt(exchange, Which::Previous, entry).await?;
+        let first_progress = progress.clone();
+        let (reply, previous) = self.attempt(exchange, Used::Previous, progress).await?;
         if reply.response.status().is_success() {
             if let InboundBody::Whole {
                 connection: Some(connection),
@@ -85,18 +81,19 @@ impl Gateway {
             {
                 exchange.current.upstream.pool().give_back(connection);
             }
-            entry.used_previous_credential();
             self.metrics.previous_credential_used();
             let inbound = self.receive(exchange, reply, &previous).await?;
             return Ok(Answered {
                 inbound,
                 credential: previous,
+                used: Used::Previous,
             });
         }
-        entry.progress = first_progress;
+        *progress = first_progress;
         Ok(Answered {
             inbound: first,
             credential,
+            used: Used::Current,
         })
     }
 
@@ -107,7 +104,8 @@ impl Gateway {
         credential: &Credential,
     ) -> Result<Inbound, Denial> {
         let room = exchange.current.answers.hold();
-        inbound::receive(reply, exchange.method, credential, exchange.deadline, room).await
+        let method = &exchange.allowed.operation().method;
+        inbound::receive(reply, method, credential, exchange.deadline, room).await
     }
 
     /// Sends the request once, with the credential that is in force when it is written: a request that had
@@ -115,8 +113,8 @@ impl Gateway {
     async fn attempt(
         &self,
         exchange: &Exchange<'_>,
-        which: Which,
-        entry: &mut Entry,
+        which: Used,
+        progress: &mut Progress,
     ) -> Result<(Reply, Arc<Credential>), Denial> {
         let Exchange {
             current, allowed, ..
@@ -134,11 +132,11 @@ impl Gateway {
             credential: &in_force,
             destination: current.upstream.destination(),
             preferences: exchange.preferences,
-            correlation_id: entry.correlation_id(),
+            correlation_id: exchange.correlation_id,
         };
         let reply = current
             .upstream
-            .send(&outbound, exchange.deadline, &mut entry.progress)
+            .send(&outbound, exchange.deadline, progress)
             .await?;
         Ok((reply, used.into_inner()))
     }
@@ -146,7 +144,7 @@ impl Gateway {
     /// Whether there is another credential than the refused one, if need be after reading it again.
     async fn has_another(&self, exchange: &Exchange<'_>, refused: &Credential) -> bool {
         let is_another = || {
-            pick(&self.current(), exchange.allowed, Which::Current)
+            pick(&self.current(), exchange.allowed, Used::Current)
                 .is_some_and(|now| !now.is_same(refused))
         };
         if is_another() {
@@ -162,15 +160,15 @@ impl Gateway {
     }
 
     fn has_previous(&self, exchange: &Exchange<'_>) -> bool {
-        pick(&self.current(), exchange.allowed, Which::Previous).is_some()
+        pick(&self.current(), exchange.allowed, Used::Previous).is_some()
     }
 }
 
-fn pick(current: &Current, allowed: &Allowed, which: Which) -> Option<Arc<Credential>> {
+fn pick(current: &Current, allowed: &Allowed, which: Used) -> Option<Arc<Credential>> {
     let credentials = current.snapshot.credentials(&allowed.operation().store)?;
     match which {
-        Which::Current => Some(Arc::clone(&credentials.current)),
-        Which::Previous => credentials.previous.clone(),
+        Used::Current => Some(Arc::clone(&credentials.current)),
+        Used::Previous => credentials.previous.clone(),
     }
 }
 

@@ -8,12 +8,14 @@ mod budget;
 mod current;
 mod entry;
 mod exchange;
+mod forward;
 mod framing;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod head;
 mod inbound;
 mod outbound;
+mod ownership;
 mod piece;
 mod renewal;
 mod stream;
@@ -21,6 +23,7 @@ mod tasks;
 mod upstream;
 
 pub use answer::{Answer, Broken, Streamed};
+pub use ownership::Owners;
 pub use piece::Piece;
 pub use renewal::{Renewal, Renewals};
 pub use stream::Stream;
@@ -35,13 +38,14 @@ use answer::Surroundings;
 use body::{Announced, RequestBody};
 use current::Current;
 use entry::{Common, Entry};
-use exchange::{Answered, Exchange};
+use forward::Forward;
 use http::header::{CONNECTION, EXPECT};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, Version};
 use hyper::body::Incoming;
 use inbound::Inbound;
 use outbound::Preferences;
+use ownership::Changes;
 use rustls::ServerConfig;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -63,6 +67,7 @@ pub struct Gateway {
     audit: Audit,
     metrics: Arc<WorkerMetrics>,
     common: Common,
+    owners: Arc<Owners>,
     draining: Cell<bool>,
 }
 
@@ -75,6 +80,7 @@ impl Gateway {
         renewals: Option<Renewals>,
         audit: Audit,
         metrics: Arc<WorkerMetrics>,
+        owners: Arc<Owners>,
     ) -> Self {
         Self {
             current: RefCell::new(Rc::new(Current::new(&live, workers, &metrics))),
@@ -84,6 +90,7 @@ impl Gateway {
             audit,
             metrics,
             common: Common::default(),
+            owners,
             draining: Cell::new(false),
         }
     }
@@ -208,30 +215,30 @@ impl Gateway {
 
         let mut items = Vec::new();
         let decision = queried.body(&snapshot.rules, bytes, &mut items);
+        let changes = decision
+            .as_ref()
+            .ok()
+            .filter(|_| self.owners.memory(snapshot).is_some())
+            .map(|judged| Changes::of(judged.operation(), &items));
         // What was not read to its end has no number of items.
         let is_known = decision.is_ok() || !items.is_empty();
         entry.items(is_known.then_some(items));
-        let allowed = decision?;
+        let judged = decision?;
 
         entry.reserve()?;
-        let exchange = Exchange {
+        let is_judged_further = snapshot.ownership.is_some() && caller.grants.is_limited();
+        let preferences = Preferences::of(&head.headers);
+        let forward = Forward {
             current: &current,
-            allowed: &allowed,
-            method: &head.method,
-            preferences: &Preferences::of(&head.headers),
+            preferences: if is_judged_further {
+                preferences.unencoded()
+            } else {
+                preferences
+            },
+            changes,
             deadline,
         };
-        let Answered {
-            inbound,
-            credential,
-        } = self.exchange(&exchange, entry).await?;
-        let around = Surroundings {
-            credential,
-            patience: snapshot.upstream.body_timeout,
-            until: now() + snapshot.limits.answer_timeout,
-            pool: Rc::clone(current.upstream.pool()),
-        };
-        Ok((inbound, around))
+        self.forward(judged, forward, entry).await
     }
 }
 

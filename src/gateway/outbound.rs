@@ -41,6 +41,23 @@ impl Preferences {
             user_agent: taken_over(headers, &USER_AGENT),
         }
     }
+
+    /// The gateway's own, where it asks for itself.
+    pub(super) fn of_look_up() -> Self {
+        Self {
+            accept: Some(HeaderValue::from_static("application/json")),
+            ..Self::default()
+        }
+        .unencoded()
+    }
+
+    /// The same for an answer that the gateway must read.
+    pub(super) fn unencoded(self) -> Self {
+        Self {
+            accept_encoding: Some(HeaderValue::from_static("identity")),
+            ..self
+        }
+    }
 }
 
 /// A list that may stand in several lines (RFC 9110 section 5.3), as one; empty lines add nothing to it.

@@ -85,8 +85,8 @@ impl Callers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::Namespaces;
     use crate::policy::vocabulary::Scope;
+    use crate::policy::{Namespaces, Ownership};
 
     fn caller(name: &str) -> Caller {
         let grants = Grants {
@@ -95,6 +95,7 @@ mod tests {
             operations: None,
             permission_sets: None,
             namespaces: Namespaces::Any,
+            ownership: Ownership::LookUp,
         };
         Caller {
             name: name.to_owned(),

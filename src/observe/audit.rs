@@ -335,6 +335,7 @@ mod tests {
             metafield: None,
             items: None,
             outcome: Outcome::Answered,
+            lookups: 0,
             sent: Sent::Yes,
             credential: Used::Current,
             upstream_status: Some(200),

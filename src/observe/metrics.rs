@@ -99,6 +99,29 @@ impl BareClose {
     }
 }
 
+/// What a look-up of a metafield's owner came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LookUp {
+    /// The owner.
+    Found,
+    /// Another answer of BigCommerce, passed on as it is.
+    Answered,
+    /// A failure.
+    Failed,
+}
+
+impl LookUp {
+    const ALL: [Self; 3] = [Self::Found, Self::Answered, Self::Failed];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Found => "found",
+            Self::Answered => "answered",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// One worker's counters.
 #[derive(Debug)]
 pub struct WorkerMetrics {
@@ -113,6 +136,9 @@ pub struct WorkerMetrics {
     upstream_status: Vec<Counter>,
     upstream_buckets: [Counter; BUCKETS.len() + 1],
     upstream_microseconds: Counter,
+    owners_hit: Counter,
+    owners_missed: Counter,
+    looked_up: [Counter; LookUp::ALL.len()],
 }
 
 impl Default for WorkerMetrics {
@@ -131,6 +157,9 @@ impl Default for WorkerMetrics {
                 .collect(),
             upstream_buckets: Default::default(),
             upstream_microseconds: Counter::default(),
+            owners_hit: Counter::default(),
+            owners_missed: Counter::default(),
+            looked_up: Default::default(),
         }
     }
 }
@@ -204,6 +233,19 @@ impl WorkerMetrics {
         }
         self.upstream_microseconds
             .add(u64::try_from(after.as_micros()).unwrap_or(0));
+    }
+
+    /// The owners of so many metafields were remembered, and of so many not.
+    pub fn owners_remembered(&self, hits: usize, misses: usize) {
+        self.owners_hit.add(hits as u64);
+        self.owners_missed.add(misses as u64);
+    }
+
+    /// A look-up of an owner has ended.
+    pub fn looked_up(&self, outcome: LookUp) {
+        if let Some(counter) = self.looked_up.get(outcome as usize) {
+            counter.add(1);
+        }
     }
 
     /// How many of the worker's connections are open.
@@ -388,6 +430,38 @@ impl Workers {
         family.encode_histogram::<[(&str, &str); 0]>(seconds, count, &buckets, None)
     }
 
+    fn ownership(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        counter(
+            encoder,
+            "ownership_hits",
+            "Metafields whose owner was remembered when a limited caller asked",
+            self.sum(|worker| &worker.owners_hit),
+        )?;
+        counter(
+            encoder,
+            "ownership_misses",
+            "Metafields whose owner was not remembered when a limited caller asked",
+            self.sum(|worker| &worker.owners_missed),
+        )?;
+        let help = "Look-ups of a metafield's owner by what they came to; each is one of the upstream's responses too";
+        let mut family =
+            encoder.encode_descriptor("ownership_lookups", help, None, MetricType::Counter)?;
+        for outcome in LookUp::ALL {
+            let of = |worker: &Arc<WorkerMetrics>| {
+                worker
+                    .looked_up
+                    .get(outcome as usize)
+                    .map_or(0, Counter::get)
+            };
+            let count = self.each.iter().map(of).sum();
+            count_of(
+                family.encode_family(&[("outcome", outcome.as_str())])?,
+                count,
+            )?;
+        }
+        Ok(())
+    }
+
     fn audit(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         counter(
             encoder,
@@ -425,6 +499,7 @@ impl Collector for Workers {
         self.requests(&mut encoder)?;
         self.connections(&mut encoder)?;
         self.upstream(&mut encoder)?;
+        self.ownership(&mut encoder)?;
         self.audit(&mut encoder)?;
         self.reloads.now().encode(&mut encoder)
     }

@@ -7,5 +7,5 @@ mod reloads;
 
 pub use audit::{Audit, AuditHealth, AuditSettings, OnFailure, Output, Place, Writer};
 pub use line::{CorrelationId, Line, Outcome, Peer, Sent, Used};
-pub use metrics::{BareClose, Exposition, WorkerMetrics};
+pub use metrics::{BareClose, Exposition, LookUp, WorkerMetrics};
 pub use reloads::{ReloadHealth, Reloads};

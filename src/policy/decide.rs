@@ -1,7 +1,11 @@
 //! The decision, in three steps that can only be taken in their order: [`permit`] judges the head by
 //! the caller's scopes and grants, [`Permitted::query`] the query, [`Queried::body`] the body. The
-//! last gives an [`Allowed`], which nothing else can make, and which owns the very bytes that were
-//! judged.
+//! last gives an [`Allowed`], at once or by a proof, which nothing else can make, and which owns the very
+//! bytes that were judged.
+
+mod proof;
+
+pub use proof::{Judged, Unproven, Veil};
 
 use super::grants::Grants;
 use super::metafield::{self, Item};
@@ -50,7 +54,7 @@ impl<'a> Permitted<'a> {
     }
 }
 
-impl Queried<'_> {
+impl<'a> Queried<'a> {
     /// Judges the whole body: JSON, then fields, then the grants on fields. `items` receives what the
     /// body says, also where it is refused.
     pub fn body(
@@ -58,7 +62,7 @@ impl Queried<'_> {
         rules: &Rules,
         body: Bytes,
         items: &mut Vec<Item>,
-    ) -> Result<Allowed, Denial> {
+    ) -> Result<Judged<'a>, Denial> {
         let Permitted { operation, grants } = self.permitted;
         if operation.verb.has_body() {
             metafield::judge(&operation, rules, &body, items)?;
@@ -68,11 +72,12 @@ impl Queried<'_> {
                 reason: "this operation takes no body",
             });
         }
-        Ok(Allowed {
+        let allowed = Allowed {
             operation,
             query: self.query,
             body,
-        })
+        };
+        Ok(Judged::new(allowed, grants, items))
     }
 }
 

@@ -2,9 +2,11 @@
 //! a caller without grants may do what its scopes open.
 
 use super::metafield::Item;
+use super::owner::Owner;
 use super::route::Operation;
 use super::vocabulary::{PermissionSet, Scope, StoreHash, Verb};
 use crate::denial::{Code, Denial, Fault, Faults, Place};
+use http::Method;
 
 /// A caller's scopes and grants.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +21,28 @@ pub struct Grants {
     pub permission_sets: Option<Vec<PermissionSet>>,
     /// The namespaces the caller keeps to.
     pub namespaces: Namespaces,
+    /// How a request by id is held to them.
+    pub ownership: Ownership,
+}
+
+/// How a limited caller's request by id is held to its grants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ownership {
+    /// Its metafields' owners must be known: they are remembered, or looked up.
+    LookUp,
+    /// The request itself must name what it is about.
+    Named,
+}
+
+/// What is still to be known of a request that was judged by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Needs {
+    /// Nothing.
+    Nothing,
+    /// Whose the metafield in its answer is.
+    Answer,
+    /// Whose its metafields are.
+    Owners,
 }
 
 /// The namespaces that a caller keeps to.
@@ -66,7 +90,33 @@ impl Grants {
         {
             return Err(Denial::OperationDenied);
         }
-        self.namespaces.permit_operation(operation.verb)
+        match self.ownership {
+            Ownership::LookUp => Ok(()),
+            Ownership::Named => self.namespaces.permit_operation(operation.verb),
+        }
+    }
+
+    /// Whether the caller's requests depend on whose metafields are.
+    pub fn is_limited(&self) -> bool {
+        matches!(self.namespaces, Namespaces::Only(_))
+    }
+
+    /// What is still to be known of a request.
+    pub(super) fn needs(&self, operation: &Operation) -> Needs {
+        match operation.verb {
+            _ if !self.is_limited() || self.ownership == Ownership::Named => Needs::Nothing,
+            Verb::Get if operation.method == Method::GET => Needs::Answer,
+            // The answer to HEAD shows no more than that there is such a metafield, and how long it is.
+            Verb::Get | Verb::Update | Verb::Delete | Verb::UpdateBatch | Verb::DeleteBatch => {
+                Needs::Owners
+            }
+            Verb::Create | Verb::CreateBatch | Verb::List | Verb::ListAll => Needs::Nothing,
+        }
+    }
+
+    /// Why a metafield is outside the grants, and by which of its fields.
+    pub(super) fn refuse_owner(&self, owner: &Owner) -> Option<(Code, &'static str)> {
+        (!self.namespaces.cover(owner.namespace())).then_some((Code::NamespaceDenied, "namespace"))
     }
 
     /// Whether the caller may write these items.
@@ -89,7 +139,13 @@ impl Grants {
                     reason: format!("the caller is granted {}", listed(granted)).into(),
                 });
             }
-            if let Some(reason) = self.namespaces.refuses(item.namespace.as_deref()) {
+            let may_be_unnamed = self.ownership == Ownership::LookUp
+                && matches!(verb, Verb::Update | Verb::UpdateBatch);
+            let named = item.namespace.as_deref();
+            if let Some(reason) = self.namespaces.refuses(named)
+                && (named.is_some() || !may_be_unnamed)
+                && verb != Verb::DeleteBatch
+            {
                 let code = Code::NamespaceDenied;
                 faults.push(Fault {
                     place: place("namespace"),

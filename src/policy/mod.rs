@@ -2,7 +2,8 @@
 //!
 //! A request's way through this floor: [`Route::parse`] and [`Route::operation`] name what is asked,
 //! [`permit`] judges it by the caller's [`Grants`], [`Permitted::query`] judges the query and
-//! [`Queried::body`] the body. What comes out is an [`Allowed`], the only key to a [`Credential`].
+//! [`Queried::body`] the body. What comes out, at once or once its metafields' [`Owner`]s prove it, is an
+//! [`Allowed`], the only key to a [`Credential`].
 
 mod credential;
 mod decide;
@@ -12,6 +13,7 @@ pub mod fuzzing;
 mod grants;
 mod json;
 mod metafield;
+mod owner;
 mod query;
 mod route;
 mod rules;
@@ -21,10 +23,11 @@ pub mod vocabulary;
 mod tests;
 
 pub use credential::{Credential, X_AUTH_TOKEN};
-pub use decide::{Allowed, Permitted, Queried, permit};
-pub use grants::{Grants, NamespacePattern, Namespaces};
+pub use decide::{Allowed, Judged, Permitted, Queried, Unproven, Veil, permit};
+pub use grants::{Grants, NamespacePattern, Namespaces, Ownership};
 pub use json::MAX_DEPTH;
 pub use metafield::Item;
+pub use owner::{Owner, owner_in, owners_in};
 pub use query::{LIST_KEYS, Query};
 pub use route::{Operation, Route};
 pub use rules::{Rules, UnknownFields};

@@ -12,6 +12,7 @@ fn everything() -> Grants {
         operations: None,
         permission_sets: None,
         namespaces: Namespaces::Any,
+        ownership: Ownership::LookUp,
     }
 }
 
@@ -256,6 +257,7 @@ fn items_tell_what_the_body_says() {
 #[test]
 fn grants_narrow_what_may_be_written() {
     let grants = Grants {
+        ownership: Ownership::Named,
         permission_sets: Some(vec![PermissionSet::AppOnly, PermissionSet::Read]),
         namespaces: Namespaces::Only(vec![NamespacePattern::Exact("crm".to_owned())]),
         ..everything()

@@ -21,7 +21,8 @@ impl Corridor {
         let metrics = Arc::<WorkerMetrics>::default();
         let limits = snapshot.limits.clone();
         let live = Arc::new(Live::new(snapshot));
-        let gateway = Gateway::new(live, 1, None, audit, Arc::clone(&metrics));
+        let owners = Arc::default();
+        let gateway = Gateway::new(live, 1, None, audit, Arc::clone(&metrics), owners);
         gateway.dial_into(pipes);
         let connections = Connections::new(Arc::clone(&metrics));
         let gateway = Rc::new(gateway);

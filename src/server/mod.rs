@@ -22,7 +22,7 @@ pub use reload::{Reloaded, Source};
 
 use crate::config::file::{Address, File};
 use crate::config::{Live, Loaded};
-use crate::gateway::Renewals;
+use crate::gateway::{Owners, Renewals};
 use crate::observe::{Audit, AuditSettings, Exposition, ReloadHealth, WorkerMetrics, Writer};
 use admin::Admin;
 use admission::Admission;
@@ -147,6 +147,7 @@ impl Server {
             };
             start_admin(admin, listener)?;
         }
+        let owners = Arc::new(Owners::default());
         let admission = Admission::new(&snapshot.limits);
         let drain_timeout = file.drain_timeout;
         let live = Arc::new(Live::new(snapshot));
@@ -166,6 +167,7 @@ impl Server {
                     listener: listener.try_clone().map_err(StartError::Thread)?,
                     audit: audit.clone(),
                     metrics,
+                    owners: Arc::clone(&owners),
                     control: controller.control(),
                     drain_timeout,
                 })

@@ -8,7 +8,7 @@ use super::listener::{Door, Listener};
 use super::notes::SWEEP;
 use super::watch::Connections;
 use crate::config::Live;
-use crate::gateway::{Gateway, Renewals, Stream};
+use crate::gateway::{Gateway, Owners, Renewals, Stream};
 use crate::observe::{Audit, Peer, WorkerMetrics};
 use std::io;
 use std::rc::Rc;
@@ -32,6 +32,7 @@ pub(super) struct Worker {
     pub(super) listener: Listener,
     pub(super) audit: Audit,
     pub(super) metrics: Arc<WorkerMetrics>,
+    pub(super) owners: Arc<Owners>,
     pub(super) control: Control,
     pub(super) drain_timeout: Duration,
 }
@@ -57,6 +58,7 @@ impl Worker {
             self.renewals,
             self.audit,
             Arc::clone(&self.metrics),
+            self.owners,
         );
         let shared = Rc::new(Shared::new(
             Rc::new(gateway),

@@ -5,7 +5,9 @@ use crate::support::readings::check_readings;
 use bytes::Bytes;
 use http::Method;
 use metafield_gateway::policy::vocabulary::Scope;
-use metafield_gateway::policy::{Grants, Item, Namespaces, Route, Rules, UnknownFields, permit};
+use metafield_gateway::policy::{
+    Grants, Item, Namespaces, Ownership, Route, Rules, UnknownFields, permit,
+};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use std::cell::Cell;
@@ -160,6 +162,7 @@ fn check(number: usize, body: &str, unknown_fields: UnknownFields, accepted: &Ce
         operations: None,
         permission_sets: None,
         namespaces: Namespaces::Any,
+        ownership: Ownership::LookUp,
     };
     let (method, path) = &OPERATIONS[number];
     let path = format!("/stores/abc123/v3/customers/{path}");

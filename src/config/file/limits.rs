@@ -75,6 +75,10 @@ pub const BODY_MEMORY: usize = 64 * MIB;
 /// bodies. What finds no room is passed on while it arrives.
 pub const ANSWER_MEMORY: usize = 64 * MIB;
 
+/// `limits.ownership_entries`, metafields whose namespace, key and customer are remembered: those of some
+/// ten thousand customers. With names of usual length they take about 20 MiB, at most 50 MiB.
+pub const OWNERSHIP_ENTRIES: usize = 65_536;
+
 /// `[limits]`. Sizes are in bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
@@ -114,6 +118,8 @@ pub struct Limits {
     pub body_memory: usize,
     /// All collected answers being held at once.
     pub answer_memory: usize,
+    /// The most metafields whose owner is remembered.
+    pub ownership_entries: usize,
 }
 
 pub(super) fn limits(table: &mut TableReader<'_, '_>) -> Limits {
@@ -177,6 +183,13 @@ pub(super) fn limits(table: &mut TableReader<'_, '_>) -> Limits {
         body_memory: memory.value,
         answer_memory: table
             .or("answer_memory", ANSWER_MEMORY, value::size(MIB..=64 * GIB))
+            .value,
+        ownership_entries: table
+            .or(
+                "ownership_entries",
+                OWNERSHIP_ENTRIES,
+                value::integer(64..=4_194_304),
+            )
             .value,
     }
 }

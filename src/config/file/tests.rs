@@ -9,8 +9,8 @@ use toml::de::{DeTable, DeValue};
 use super::*;
 use crate::config::problem::Problem;
 use crate::observe::{OnFailure, Output};
-use crate::policy::NamespacePattern;
 use crate::policy::vocabulary::{PermissionSet, Scope, Verb};
+use crate::policy::{NamespacePattern, Ownership, UnknownFields};
 
 mod bad;
 
@@ -160,6 +160,8 @@ on_failure = "continue"
 queue = 16
 [policy]
 unknown_fields = "forward"
+ownership = "named"
+ownership_ttl = "25s"
 [limits]
 connections = 8
 connections_per_peer = 24
@@ -179,6 +181,7 @@ batch_items = 19
 value_length = 20
 body_memory = "21MiB"
 answer_memory = "23MiB"
+ownership_entries = 65
 "#;
 
 #[test]
@@ -225,6 +228,8 @@ fn every_key_is_taken_over() {
         (OnFailure::Continue, 16)
     );
     assert_eq!(file.policy.unknown_fields, UnknownFields::Forward);
+    assert_eq!(file.policy.ownership, Ownership::Named);
+    assert_eq!(file.policy.ownership_ttl, seconds(25));
     assert_eq!(
         file.limits,
         Limits {
@@ -246,6 +251,7 @@ fn every_key_is_taken_over() {
             body_memory: 21 << 20,
             answer_timeout: seconds(22),
             answer_memory: 23 << 20,
+            ownership_entries: 65,
         }
     );
 }

@@ -2,10 +2,10 @@
 
 use crate::config::file;
 use crate::identity::{Caller, Callers, Digest};
-use crate::policy::{Grants, Namespaces};
+use crate::policy::{Grants, Namespaces, Ownership};
 
 /// The table of a configuration's callers.
-pub(super) fn callers(list: &[file::Caller]) -> Callers {
+pub(super) fn callers(list: &[file::Caller], ownership: Ownership) -> Callers {
     Callers::new(list.iter().map(|caller| {
         let grants = Grants {
             scopes: caller.scopes.clone(),
@@ -17,6 +17,7 @@ pub(super) fn callers(list: &[file::Caller]) -> Callers {
                 .namespaces
                 .clone()
                 .map_or(Namespaces::Any, Namespaces::Only),
+            ownership,
         };
         let digests = caller
             .identity

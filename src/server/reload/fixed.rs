@@ -38,6 +38,10 @@ pub(super) fn waiting(started: &File, new: &File) -> Vec<&'static str> {
                 && started.audit.queue == new.audit.queue,
         ),
         (
+            "limits.ownership_entries",
+            started.limits.ownership_entries == new.limits.ownership_entries,
+        ),
+        (
             "limits of connections and heads",
             limits(&started.limits) == limits(&new.limits),
         ),

@@ -2,7 +2,7 @@
 #![no_main]
 
 use bytes::Bytes;
-use fuzz::world::{CREDENTIAL, SNAPSHOT, WRITER, caller};
+use fuzz::world::{CREDENTIAL, SNAPSHOT, WRITER, by_itself, caller};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Version};
 use libfuzzer_sys::fuzz_target;
 use metafield_gateway::gateway::fuzzing::{checked_token, outbound};
@@ -19,6 +19,7 @@ static ALLOWED: LazyLock<Allowed> = LazyLock::new(|| {
         .and_then(|queried| {
             queried.body(&SNAPSHOT.rules, Bytes::from_static(BODY), &mut Vec::new())
         })
+        .map(by_itself)
         .expect("allowed")
 });
 

@@ -2,7 +2,7 @@
 //! gateway writes, each of which policy allows again, and whose body every reading understands alike.
 
 use crate::readings::check_readings;
-use crate::world::{CREDENTIAL, SNAPSHOT, UPSTREAM, caller};
+use crate::world::{CREDENTIAL, SNAPSHOT, UPSTREAM, by_itself, caller};
 use bytes::Bytes;
 use http::Method;
 use metafield_gateway::policy::{Allowed, Route, permit};
@@ -129,6 +129,7 @@ fn judged_again(request: &Request, token: &str) -> Allowed {
                 &mut items,
             )
         })
+        .map(by_itself)
         .unwrap_or_else(|denial| panic!("{denial:?}: {request:?}"));
     check_readings(verb, &SNAPSHOT.rules, &request.body, &items);
     allowed

@@ -3,6 +3,7 @@
 use metafield_gateway::config::materials::Secrets;
 use metafield_gateway::config::{Materials, Snapshot, file};
 use metafield_gateway::identity::{Caller, Digest};
+use metafield_gateway::policy::{Allowed, Judged};
 use metafield_gateway::secret::Secret;
 use std::fmt::Write;
 use std::path::Path;
@@ -29,6 +30,7 @@ pub static FORWARDING: LazyLock<Arc<Snapshot>> = LazyLock::new(|| compile("forwa
 fn compile(unknown_fields: &str) -> Arc<Snapshot> {
     let mut text = format!(
         "upstream.url = \"http://{UPSTREAM}\"\npolicy.unknown_fields = \"{unknown_fields}\"\n\
+         policy.ownership = \"named\"\n\
          limits.body = \"16KiB\"\nlimits.batch_body = \"32KiB\"\nlimits.batch_items = 8\n\
          limits.value_length = 1000\n\
          [[store]]\nhash = \"abc123\"\ncredential = {{ file = \"c\" }}\n"
@@ -72,6 +74,14 @@ fn hex(bytes: &[u8]) -> String {
         write!(hex, "{byte:02x}").expect("a string");
         hex
     })
+}
+
+/// What was allowed by itself: in this configuration nothing is looked up.
+pub fn by_itself(judged: Judged<'_>) -> Allowed {
+    match judged {
+        Judged::Allowed(allowed) => allowed,
+        other => panic!("it is judged further: {other:?}"),
+    }
 }
 
 /// The caller with this token.

@@ -221,7 +221,9 @@ fn unknown_fields_are_forwarded_where_that_is_configured() {
 #[test]
 fn a_limited_caller_keeps_to_its_grants() {
     let upstream = Fake::good();
-    let gateway = Gateway::before(upstream.address);
+    let gateway = Setup::new(upstream.address)
+        .with("policy.ownership = \"named\"")
+        .start();
     let limited = |request: Request| request.instead("X-Auth-Token", LIMITED);
     let list = |query: &str| Request::new("GET", &format!("{CUSTOMER}?{query}"));
     for request in [

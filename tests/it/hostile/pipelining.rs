@@ -5,7 +5,7 @@ use super::text::bytes;
 use super::{Bench, Case, Sent, check};
 use crate::support::client::{ONE, Request};
 use crate::support::fake::Fake;
-use crate::support::gateway::{CREDENTIAL, ELSEWHERE, Gateway, LIMITED, READER, WRITER};
+use crate::support::gateway::{CREDENTIAL, ELSEWHERE, LIMITED, READER, Setup, WRITER};
 use crate::support::table::{columns, place};
 
 /// Answers, end, bytes.
@@ -73,7 +73,9 @@ fn each_request_is_judged_by_itself() {
 #[test]
 fn a_shared_upstream_connection_carries_whole_requests() {
     let upstream = Fake::good();
-    let gateway = Gateway::before(upstream.address);
+    let gateway = Setup::new(upstream.address)
+        .with("policy.ownership = \"named\"")
+        .start();
     let mut expected = Vec::new();
     let mut client = gateway.connect();
     for (number, token) in [WRITER, READER, LIMITED, ELSEWHERE, WRITER]

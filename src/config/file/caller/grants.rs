@@ -25,6 +25,13 @@ pub struct Grants {
     pub namespaces: Option<Vec<NamespacePattern>>,
 }
 
+impl Grants {
+    /// Whether the caller's requests depend on whose metafields are.
+    pub fn is_limited(&self) -> bool {
+        self.namespaces.is_some()
+    }
+}
+
 /// Reads the grants. `scopes` and `known` are `None` if the scopes or a store could not be read.
 pub(super) fn grants(
     table: &mut TableReader<'_, '_>,

@@ -101,7 +101,7 @@ token_sha256 = ["abc"]
 scope = ["store_v2_customers"]
 "#;
 
-const HEADS: [(&str, &str); 64] = [
+const HEADS: [(&str, &str); 67] = [
     (
         "worker = 2",
         "1:1 worker: unknown key | did you mean `workers`?",
@@ -318,6 +318,18 @@ const HEADS: [(&str, &str); 64] = [
         "2:18 policy.unknown_fields: `Refuse` is not known | did you mean `refuse`? known are `refuse`, `forward`",
     ),
     (
+        "[policy]\nownership = \"look_up\"",
+        "2:13 policy.ownership: `look_up` is not known | did you mean `lookup`? known are `lookup`, `named`",
+    ),
+    (
+        "[policy]\nownership_ttl = \"0s\"",
+        "2:17 policy.ownership_ttl: must be longer than nothing",
+    ),
+    (
+        "[limits]\nownership_entries = 63",
+        "2:21 limits.ownership_entries: `63` is not within 64 to 4194304",
+    ),
+    (
         "[limits]\nheaders = \"8KiB\"",
         "2:11 limits.headers: `8KiB` is not within `16KiB` to `256KiB`",
     ),
@@ -347,7 +359,7 @@ const HEADS: [(&str, &str); 64] = [
     ),
     (
         "[limits]\n\"bad\\u001bkey\" = 1",
-        "2:1 limits.\"bad\\u{1b}key\": unknown key | known here are `body`, `batch_body`, `body_memory`, `connections`, `connections_per_peer`, `exempt_local_peers`, `http2_streams`, `header_timeout`, `idle_timeout`, `body_timeout`, `write_timeout`, `answer_timeout`, `handshake_timeout`, `target`, `headers`, `batch_items`, `value_length`, `answer_memory`",
+        "2:1 limits.\"bad\\u{1b}key\": unknown key | known here are `body`, `batch_body`, `body_memory`, `connections`, `connections_per_peer`, `exempt_local_peers`, `http2_streams`, `header_timeout`, `idle_timeout`, `body_timeout`, `write_timeout`, `answer_timeout`, `handshake_timeout`, `target`, `headers`, `batch_items`, `value_length`, `answer_memory`, `ownership_entries`",
     ),
 ];
 const STORES: [(&str, &str); 14] = [
