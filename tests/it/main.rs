@@ -30,6 +30,7 @@ mod hostile_upstream;
 mod identity_of_json;
 mod limits;
 mod overload;
+mod ownership;
 mod python_client;
 mod refused;
 mod reload;
