@@ -37,6 +37,7 @@ fn twenty_updates_of_one_metafield_cost_one_look_up() {
         assert_eq!(outcome(&client.answer()), "200");
     }
     assert_eq!((count(&upstream, "GET"), count(&upstream, "PUT")), (1, 20));
+    drop(clients);
     let lines = gateway.stop();
     let looked_up: u64 = lines
         .iter()
@@ -64,6 +65,7 @@ fn when_the_one_who_asks_leaves_the_others_are_still_answered() {
         assert_eq!(outcome(&other.answer()), "200");
     }
     assert_eq!((count(&upstream, "GET"), count(&upstream, "PUT")), (2, 5));
+    drop(others);
     let mut lines = gateway.stop();
     let gone = lines.iter().position(|line| line["code"] == "client_gone");
     let gone = lines.remove(gone.expect("one left"));
