@@ -222,6 +222,9 @@ impl<'de> serde::Deserialize<'de> for Text<'de> {
 mod tests {
     use super::*;
 
+    /// Items in many spellings, good ones and others.
+    const ITEM: &str = r#"\{("id":[19],|"i\\u0064":9,){0,2}("namespace":"[ab]",|"n\\u0061mespace":"c",|"x":\{"key":"y"\},){0,3}"key":("k"|"\\u006b"|7)(,"key":"z")?\}|7|null"#;
+
     fn told(body: &str) -> Vec<(u64, String, String, Option<u64>)> {
         owners_in(body.as_bytes())
             .into_iter()
@@ -325,6 +328,26 @@ mod tests {
         #[test]
         fn arbitrary_bytes_never_panic(body in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
             let _owners = owners_in(&body);
+        }
+
+        #[test]
+        fn what_is_believed_another_reader_finds_too(
+            items in proptest::collection::vec(ITEM, 0..3),
+            form in proptest::sample::select(vec![r#"{"data":ITEMS}"#, r#"{"data":[ITEMS]}"#, r#"{"data":ITEMS,"data":[]}"#, r#"{"m":[ITEMS],"data":ITEMS}"#]),
+        ) {
+            let body = form.replace("ITEMS", &items.join(","));
+            #[expect(clippy::disallowed_methods, reason = "the comparison is the point")]
+            let other = serde_json::from_str::<serde_json::Value>(&body).unwrap_or_default();
+            let data = other.get("data").cloned().unwrap_or_default();
+            let found: Vec<_> = data.as_array().cloned().unwrap_or(vec![data]);
+            for (id, owner) in owners_in(body.as_bytes()) {
+                let shows = |item: &&serde_json::Value| {
+                    item.get("id").and_then(serde_json::Value::as_u64) == Some(id.get())
+                        && item.get("namespace").is_some_and(|text| text == owner.namespace())
+                        && item.get("key").is_some_and(|text| text == owner.key())
+                };
+                proptest::prop_assert!(found.iter().find(shows).is_some(), "{}", body);
+            }
         }
 
         #[test]

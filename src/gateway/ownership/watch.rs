@@ -66,15 +66,17 @@ impl<'m> Watch<'m> {
         if status == StatusCode::TOO_MANY_REQUESTS {
             return;
         }
-        let changed: Vec<(Id, Option<Mark>)> = ids
+        let mut changed: Vec<(Id, Option<Mark>)> = ids
             .into_iter()
             .map(|id| (id, self.memory.changed(&self.name(id), self.mark)))
             .collect();
+        changed.sort_unstable_by_key(|(id, _)| *id);
         let Some(body) = readable(inbound).filter(|_| shows(status)) else {
             return;
         };
         for (id, owner) in owners_in(body) {
-            let own = changed.iter().find(|(changed, _)| *changed == id);
+            let own = changed.binary_search_by_key(&id, |(id, _)| *id);
+            let own = own.ok().and_then(|place| changed.get(place));
             let mark = own.map_or(Some(self.mark), |(_, mark)| *mark);
             if let Some(mark) = mark {
                 self.memory.learn(self.name(id), owner, mark);
