@@ -27,6 +27,8 @@ macro_rules! codes {
 }
 
 codes! {
+    /// A client certificate that names more than one caller.
+    AmbiguousCertificate = "ambiguous_certificate", UNAUTHORIZED;
     /// More than one credential, or one in more than one place.
     AmbiguousCredentials = "ambiguous_credentials", BAD_REQUEST;
     /// The audit log cannot take the line of this request.
@@ -41,6 +43,10 @@ codes! {
     CredentialEchoed = "credential_echoed", BAD_GATEWAY;
     /// A key that stands twice in one JSON object.
     DuplicateKey = "duplicate_key", BAD_REQUEST;
+    /// A client certificate that has expired since its connection began.
+    ExpiredCertificate = "expired_certificate", UNAUTHORIZED;
+    /// A token of a caller, past its `expires`.
+    ExpiredToken = "expired_token", UNAUTHORIZED;
     /// A header section over `limits.headers`.
     HeadersTooLarge = "headers_too_large", REQUEST_HEADER_FIELDS_TOO_LARGE;
     /// An id that is not the path's.

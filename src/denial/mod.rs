@@ -14,6 +14,8 @@ use std::borrow::Cow;
 /// A reason to refuse a request, or to answer it with a failure of the upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Denial {
+    /// A client certificate that names more than one caller.
+    AmbiguousCertificate,
     /// More than one credential.
     AmbiguousCredentials,
     /// The audit log has no room, or its output fails.
@@ -37,6 +39,10 @@ pub enum Denial {
         /// The key, unescaped and shortened.
         key: String,
     },
+    /// A client certificate that has expired since its connection began.
+    ExpiredCertificate,
+    /// A token past its `expires`.
+    ExpiredToken,
     /// Fields outside the rules, or outside the caller's grants.
     Fields(Faults),
     /// Header fields of more bytes than this.
@@ -77,8 +83,11 @@ pub enum Denial {
         /// The value of `Allow`.
         allow: &'static str,
     },
-    /// No token.
-    MissingToken,
+    /// No token, and no peer that is known without one.
+    MissingToken {
+        /// What would do in its place.
+        or: Option<&'static str>,
+    },
     /// A namespace-limited caller whose request does not show that it keeps to its namespaces.
     NamespaceUnproven {
         /// What the caller can do about it.
@@ -163,6 +172,7 @@ impl Denial {
     /// The stable word of this refusal.
     pub fn code(&self) -> Code {
         match self {
+            Self::AmbiguousCertificate => Code::AmbiguousCertificate,
             Self::AmbiguousCredentials => Code::AmbiguousCredentials,
             Self::AuditUnavailable => Code::AuditUnavailable,
             Self::BatchTooLarge { .. } => Code::BatchTooLarge,
@@ -170,6 +180,8 @@ impl Denial {
             Self::BodyTooLarge { .. } => Code::BodyTooLarge,
             Self::CredentialEchoed => Code::CredentialEchoed,
             Self::DuplicateKey { .. } => Code::DuplicateKey,
+            Self::ExpiredCertificate => Code::ExpiredCertificate,
+            Self::ExpiredToken => Code::ExpiredToken,
             Self::Fields(faults) => faults.code(),
             Self::HeadersTooLarge { .. } | Self::TooManyHeaders { .. } => Code::HeadersTooLarge,
             Self::InvalidToken => Code::InvalidToken,
@@ -178,7 +190,7 @@ impl Denial {
             Self::MalformedQuery { .. } => Code::MalformedQuery,
             Self::MalformedRequest { .. } => Code::MalformedRequest,
             Self::MethodNotAllowed { .. } => Code::MethodNotAllowed,
-            Self::MissingToken => Code::MissingToken,
+            Self::MissingToken { .. } => Code::MissingToken,
             Self::NamespaceUnproven { .. } => Code::NamespaceDenied,
             Self::OperationDenied => Code::OperationDenied,
             Self::Overloaded { .. } => Code::Overloaded,
@@ -207,6 +219,7 @@ impl Denial {
     /// The text for the caller: what is wrong and what to do about it.
     pub fn detail(&self) -> Cow<'static, str> {
         match self {
+            Self::AmbiguousCertificate => "the client certificate names more than one caller of this gateway".into(),
             Self::AmbiguousCredentials => "send exactly one token, in `X-Auth-Token` or in `Authorization: Bearer`, not both and not twice".into(),
             Self::AuditUnavailable => "the gateway cannot record this request now, so it does not forward it; try again".into(),
             Self::BatchTooLarge { limit } => format!("a batch may have at most {limit} items; send several").into(),
@@ -214,6 +227,8 @@ impl Denial {
             Self::BodyTooLarge { limit } => format!("the request body may have at most {limit} bytes").into(),
             Self::CredentialEchoed => "the upstream's answer was withheld, because it held a secret of the gateway".into(),
             Self::DuplicateKey { key } => format!("the key `{key}` stands twice in one JSON object").into(),
+            Self::ExpiredCertificate => "the connection's client certificate has expired; connect anew with a current one".into(),
+            Self::ExpiredToken => "the token has expired".into(),
             Self::Fields(faults) => faults.detail().into(),
             Self::HeadersTooLarge { limit } => format!("the header fields may have at most {limit} bytes in all").into(),
             Self::TooManyHeaders { limit } => format!("a request may have at most {limit} header fields").into(),
@@ -224,7 +239,8 @@ impl Denial {
             Self::MalformedJson { reason, line, column } => format!("the body is not acceptable JSON: {reason} at line {line} column {column}").into(),
             Self::MalformedQuery { reason } | Self::MalformedRequest { reason } => (*reason).into(),
             Self::MethodNotAllowed { allow } => format!("this path takes {allow}").into(),
-            Self::MissingToken => "send the caller's token in `X-Auth-Token` or in `Authorization: Bearer`".into(),
+            Self::MissingToken { or: None } => "send the caller's token in `X-Auth-Token` or in `Authorization: Bearer`".into(),
+            Self::MissingToken { or: Some(other) } => format!("send the caller's token in `X-Auth-Token` or in `Authorization: Bearer`, or {other}").into(),
             Self::NamespaceUnproven { remedy } => (*remedy).into(),
             Self::OperationDenied => "the caller is not granted this operation".into(),
             Self::Overloaded { bound } => format!("the gateway is busy ({bound}); try again").into(),
@@ -276,12 +292,15 @@ impl Denial {
             Self::UpstreamUntrusted { cause } => {
                 Some(format!("the upstream's certificate was not accepted: {cause}").into())
             }
-            Self::AmbiguousCredentials
+            Self::AmbiguousCertificate
+            | Self::AmbiguousCredentials
             | Self::AuditUnavailable
             | Self::BatchTooLarge { .. }
             | Self::BodyTimeout
             | Self::BodyTooLarge { .. }
             | Self::DuplicateKey { .. }
+            | Self::ExpiredCertificate
+            | Self::ExpiredToken
             | Self::Fields(_)
             | Self::HeadersTooLarge { .. }
             | Self::TooManyHeaders { .. }
@@ -291,7 +310,7 @@ impl Denial {
             | Self::MalformedQuery { .. }
             | Self::MalformedRequest { .. }
             | Self::MethodNotAllowed { .. }
-            | Self::MissingToken
+            | Self::MissingToken { .. }
             | Self::NamespaceUnproven { .. }
             | Self::OperationDenied
             | Self::Overloaded { .. }

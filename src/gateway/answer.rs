@@ -94,7 +94,7 @@ pub(super) fn refusal(denial: &Denial) -> Response<Answer> {
         (Denial::MethodNotAllowed { allow }, _) => {
             headers.insert(ALLOW, HeaderValue::from_static(allow));
         }
-        (Denial::MissingToken, _) => {
+        (Denial::MissingToken { .. }, _) => {
             headers.insert(
                 WWW_AUTHENTICATE,
                 HeaderValue::from_static("Bearer realm=\"metafield-gateway\""),

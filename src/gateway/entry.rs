@@ -3,7 +3,7 @@
 
 use super::upstream::Progress;
 use crate::denial::{Code, Denial};
-use crate::identity::Caller;
+use crate::identity::{Identity, Unidentified};
 use crate::observe::{Audit, CorrelationId, Line, Outcome, Peer, Place, Sent, Used, WorkerMetrics};
 use crate::policy::vocabulary::StoreHash;
 use crate::policy::{Item, Operation};
@@ -60,6 +60,7 @@ impl Entry {
             correlation_id,
             peer,
             caller: None,
+            identified_by: None,
             store: None,
             verb: None,
             method: Some(&head.method)
@@ -122,10 +123,24 @@ impl Entry {
         }
     }
 
-    pub(super) fn caller(&mut self, caller: &Arc<Caller>) {
+    /// When the request's head had arrived; the epoch once the record is finished.
+    pub(super) fn time(&self) -> jiff::Timestamp {
+        self.line.as_ref().map(|line| line.time).unwrap_or_default()
+    }
+
+    pub(super) fn identified(&mut self, identity: &Identity<'_>) {
         if let Some(line) = &mut self.line {
-            line.caller = Some(Arc::clone(caller));
+            line.caller = Some(Arc::clone(identity.caller));
+            line.identified_by = Some(identity.means);
         }
+    }
+
+    /// The record names whose an expired token was, but does not count as that caller's.
+    pub(super) fn unidentified(&mut self, unidentified: Unidentified<'_>) -> Denial {
+        if let Some(line) = &mut self.line {
+            line.caller = unidentified.former.cloned();
+        }
+        unidentified.denial
     }
 
     pub(super) fn items(&mut self, items: Option<Vec<Item>>) {
@@ -189,7 +204,7 @@ impl Entry {
 
     fn place(&self) -> Option<Place> {
         let line = self.line.as_ref();
-        let is_known = line.is_some_and(|line| line.caller.is_some());
+        let is_known = line.is_some_and(|line| line.identified_by.is_some());
         self.audit.reserve(line.map_or(1, Line::weight), is_known)
     }
 

@@ -1,12 +1,13 @@
 //! What the fuzz targets under `tests/fuzz` reach of this floor: requests as they would be sent, and
 //! pipes in place of upstream connections. The program is built without it.
 
+use super::Gateway;
 use super::head;
 use super::outbound::{Destination, Outbound, Preferences};
 use super::stream::Stream;
-use super::{Gateway, presented_token};
 use crate::config::Limits;
 use crate::denial::Denial;
+use crate::identity::presented_token;
 use crate::observe::CorrelationId;
 use crate::policy::{Allowed, Credential};
 use bytes::Bytes;
@@ -55,7 +56,7 @@ pub fn checked_token<'a>(
 ) -> Result<&'a [u8], Denial> {
     let verb = allowed.operation().verb;
     head::check_framing(head, verb.has_body(), limits)?;
-    let token = presented_token(&head.headers)?;
+    let token = presented_token(&head.headers)?.ok_or(Denial::MissingToken { or: None })?;
     head::check_headers(&head.headers, verb, verb.has_body(), limits)?;
     Ok(token)
 }

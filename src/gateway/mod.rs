@@ -31,7 +31,7 @@ pub use tasks::LocalExecutor;
 
 use crate::config::{Live, Made};
 use crate::denial::Denial;
-use crate::identity::presented_token;
+use crate::identity::Evidence;
 use crate::observe::{Audit, Peer, WorkerMetrics};
 use crate::policy::{Route, permit};
 use answer::Surroundings;
@@ -135,6 +135,7 @@ impl Gateway {
         self: Rc<Self>,
         request: Request<Incoming>,
         peer: Peer,
+        evidence: Rc<Evidence>,
         over: Option<&'static str>,
     ) -> impl Future<Output = Response<Answer>> {
         let (head, body) = request.into_parts();
@@ -145,7 +146,7 @@ impl Gateway {
             let id = entry.correlation_id();
             let mut is_fit = true;
             let served = match over {
-                None => self.serve(&head, &mut body, &mut entry).await,
+                None => self.serve(&head, &mut body, &evidence, &mut entry).await,
                 Some(bound) => Err(Denial::Overloaded { bound }),
             };
             let mut response = match served {
@@ -174,6 +175,7 @@ impl Gateway {
         &self,
         head: &Parts,
         body: &mut RequestBody,
+        evidence: &Evidence,
         entry: &mut Entry,
     ) -> Result<(Inbound, Surroundings), Denial> {
         let current = self.current();
@@ -192,13 +194,16 @@ impl Gateway {
         let verb = operation.verb;
         let has_body = announced.has_body(verb);
 
-        let caller = snapshot.callers.identify(presented_token(&head.headers)?)?;
-        entry.caller(caller);
+        let identity = snapshot
+            .callers
+            .identify(&head.headers, evidence, entry.time())
+            .map_err(|unidentified| entry.unidentified(unidentified))?;
+        entry.identified(&identity);
 
         if snapshot.credentials(&operation.store).is_none() {
             return Err(Denial::UnknownStore);
         }
-        let queried = permit(&caller.grants, operation)?.query(head.uri.query())?;
+        let queried = permit(&identity.caller.grants, operation)?.query(head.uri.query())?;
 
         let size = head::check_headers(&head.headers, verb, has_body, &snapshot.limits)?;
         let mut around = current.bodies.hold();
@@ -226,7 +231,7 @@ impl Gateway {
         let judged = decision?;
 
         entry.reserve()?;
-        let is_judged_further = snapshot.ownership.is_some() && caller.grants.is_limited();
+        let is_judged_further = snapshot.ownership.is_some() && identity.caller.grants.is_limited();
         let preferences = Preferences::of(&head.headers);
         let forward = Forward {
             current: &current,

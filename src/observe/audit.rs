@@ -175,7 +175,7 @@ impl Audit {
         let Some(queue) = &self.queue else { return };
         let permit = place
             .and_then(|place| place.0)
-            .or_else(|| queue.place(line.weight(), line.caller.is_some()));
+            .or_else(|| queue.place(line.weight(), line.identified_by.is_some()));
         // The writer ends only after every sender, so that a line with a place is always taken.
         let taken = permit.is_some_and(|permit| queue.lines.send((line, permit)).is_ok());
         if !taken {
@@ -328,6 +328,7 @@ mod tests {
             correlation_id: CorrelationId::from_random([1; 16]),
             peer: Peer::Unix,
             caller: None,
+            identified_by: None,
             store: None,
             verb: None,
             method: Some(http::Method::GET),

@@ -2,6 +2,7 @@
 //! There is no field for a token, a `value`, a `description` or a body, so none can get in.
 
 use crate::denial::Code;
+use crate::identity::Means;
 use crate::policy::Item;
 use crate::policy::vocabulary::{Id, PermissionSet, StoreHash, Verb};
 use http::Method;
@@ -137,8 +138,10 @@ pub struct Line {
     pub correlation_id: CorrelationId,
     /// Where the request came from.
     pub peer: Peer,
-    /// The caller's name, once known.
+    /// The caller's name, once known; also where its token has expired.
     pub caller: Option<std::sync::Arc<crate::identity::Caller>>,
+    /// How it was identified; `None` if it was not.
+    pub identified_by: Option<Means>,
     /// The store in the path, once known.
     pub store: Option<StoreHash>,
     /// The operation, once known.
@@ -195,6 +198,7 @@ impl Line {
             "caller",
             self.caller.as_ref().map(|caller| caller.name.as_str()),
         );
+        object.text("identified_by", self.identified_by.map(Means::as_str));
         object.text("store", self.store.as_ref().map(StoreHash::as_str));
         object.text("operation", self.verb.map(Verb::as_str));
         object.text("method", self.method.as_ref().map(Method::as_str));
@@ -366,6 +370,7 @@ mod tests {
             correlation_id: CorrelationId::from_random([0xff; 16]),
             peer: Peer::Tcp(SocketAddr::from(([127, 0, 0, 1], 4711))),
             caller: None,
+            identified_by: None,
             store: StoreHash::parse("abc"),
             verb: Some(Verb::UpdateBatch),
             method: Some(Method::PUT),
@@ -403,7 +408,7 @@ mod tests {
             json(&line()),
             concat!(
                 r#"{"time":"1970-01-01T00:00:00.000000Z","correlation_id":"ffffffff-ffff-4fff-bfff-ffffffffffff","#,
-                r#""peer":"127.0.0.1:4711","caller":null,"store":"abc","operation":"update_batch","method":"PUT","#,
+                r#""peer":"127.0.0.1:4711","caller":null,"identified_by":null,"store":"abc","operation":"update_batch","method":"PUT","#,
                 r#""customer_id":null,"items":2,"metafield_ids":[7,null],"namespaces":[null,null],"keys":[null,null],"#,
                 r#""permission_sets":[null,"read"],"decision":"denied","code":"operation_denied","lookups":1,"sent":"no","credential":null,"#,
                 r#""upstream_status":null,"duration_us":1500,"upstream_us":null}"#,

@@ -3,11 +3,13 @@
 
 use super::admission::Place;
 use super::notes::{Busy, Notes, Order, Phase};
+use super::proof;
 use super::socket::Socket;
 use super::tracked::Tracked;
 use super::watch::{Connections, Watched};
 use crate::config::Limits;
 use crate::gateway::{Gateway, LocalExecutor, Stream};
+use crate::identity::Evidence;
 use crate::observe::{BareClose, Peer, WorkerMetrics};
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -138,6 +140,7 @@ impl Shared {
         };
         notes.enter(Phase::Silent);
         let agreed = agreed_on_http2(&stream);
+        let evidence = Rc::new(proof::of(&stream));
         let mut socket = Socket::new(stream, Rc::clone(notes));
         let multiplexed = match agreed {
             Some(agreed) => agreed,
@@ -149,7 +152,14 @@ impl Shared {
             if over.is_some() {
                 of_requests.command(Order::Finish);
             }
-            answer(Rc::clone(&gateway), &of_requests, peer, over, request)
+            let evidence = Rc::clone(&evidence);
+            answer(
+                Rc::clone(&gateway),
+                &of_requests,
+                (peer, evidence),
+                over,
+                request,
+            )
         });
         let ended = if multiplexed {
             notes.multiplexes();
@@ -232,13 +242,13 @@ async fn finishing<C: Future>(
 fn answer(
     gateway: Rc<Gateway>,
     notes: &Rc<Notes>,
-    peer: Peer,
+    (peer, evidence): (Peer, Rc<Evidence>),
     over: Option<&'static str>,
     request: Request<Incoming>,
 ) -> impl Future<Output = Result<Response<Tracked>, Infallible>> + use<> {
     let busy = Busy::on(notes);
     // A box for each request: a connection that is idle then keeps no room for one.
-    let response = Box::pin(gateway.handle(request, peer, over));
+    let response = Box::pin(gateway.handle(request, peer, evidence, over));
     let may_be_reset = notes.is_multiplexed();
     async move {
         if may_be_reset {

@@ -9,6 +9,7 @@ mod control;
 pub mod fuzzing;
 mod listener;
 mod notes;
+mod proof;
 mod reload;
 mod socket;
 mod tracked;

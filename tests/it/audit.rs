@@ -46,7 +46,8 @@ fn a_line_of_one_metafield() {
     assert_eq!(
         line_of(&Request::update(body)),
         json!({
-            "correlation_id": UUID, "caller": "writer", "store": "abc123", "operation": "update",
+            "correlation_id": UUID, "caller": "writer", "identified_by": "token", "store": "abc123",
+            "operation": "update",
             "method": "PUT", "customer_id": 7, "metafield_id": 9, "namespace": "crm", "key": "tier",
             "permission_set": "app_only", "decision": "allowed", "code": null, "lookups": 0, "sent": "yes",
             "credential": "current", "upstream_status": 200, "waited": true,
@@ -60,7 +61,7 @@ fn a_line_of_a_batch() {
     assert_eq!(
         line_of(&Request::new("PUT", ALL).json(body)),
         json!({
-            "correlation_id": UUID, "caller": "writer", "store": "abc123",
+            "correlation_id": UUID, "caller": "writer", "identified_by": "token", "store": "abc123",
             "operation": "update_batch", "method": "PUT", "customer_id": null, "items": 2,
             "metafield_ids": [9, 10], "namespaces": ["crm", null], "keys": [null, "k"],
             "permission_sets": [null, "read"], "decision": "allowed", "code": null, "lookups": 0, "sent": "yes",

@@ -1,7 +1,7 @@
 //! The callers of a configuration, with their grants and by what they are known.
 
 use crate::config::file;
-use crate::identity::{Caller, Callers, Digest};
+use crate::identity::{Caller, Callers, Digest, KnownBy, Token};
 use crate::policy::{Grants, Namespaces, Ownership};
 
 /// The table of a configuration's callers.
@@ -19,19 +19,20 @@ pub(super) fn callers(list: &[file::Caller], ownership: Ownership) -> Callers {
                 .map_or(Namespaces::Any, Namespaces::Only),
             ownership,
         };
-        let digests = caller
-            .identity
-            .token_sha256
-            .iter()
-            .copied()
-            .map(Digest::from)
-            .collect();
-        (
-            Caller {
-                name: caller.name.clone(),
-                grants,
-            },
-            digests,
-        )
+        let tokens = caller.identity.token_sha256.iter();
+        let known_by = KnownBy {
+            tokens: tokens
+                .map(|digest| Token {
+                    digest: Digest::from(*digest),
+                    expires: None,
+                })
+                .collect(),
+            ..KnownBy::default()
+        };
+        let caller = Caller {
+            name: caller.name.clone(),
+            grants,
+        };
+        (caller, known_by)
     }))
 }

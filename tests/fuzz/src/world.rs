@@ -1,8 +1,10 @@
 //! The fixed configuration that every target runs with.
 
+use http::{HeaderMap, HeaderName, HeaderValue};
+use jiff::Timestamp;
 use metafield_gateway::config::materials::Secrets;
 use metafield_gateway::config::{Materials, Snapshot, file};
-use metafield_gateway::identity::{Caller, Digest};
+use metafield_gateway::identity::{Caller, Digest, Evidence};
 use metafield_gateway::policy::{Allowed, Judged};
 use metafield_gateway::secret::Secret;
 use std::fmt::Write;
@@ -86,8 +88,10 @@ pub fn by_itself(judged: Judged<'_>) -> Allowed {
 
 /// The caller with this token.
 pub fn caller(token: &str) -> &'static Arc<Caller> {
-    SNAPSHOT
+    let token = HeaderValue::from_str(token).expect("a token");
+    let headers = HeaderMap::from_iter([(HeaderName::from_static("x-auth-token"), token)]);
+    let identity = SNAPSHOT
         .callers
-        .identify(token.as_bytes())
-        .expect("a known token")
+        .identify(&headers, &Evidence::default(), Timestamp::UNIX_EPOCH);
+    identity.expect("a known token").caller
 }
