@@ -55,8 +55,10 @@ codes! {
     InvalidField = "invalid_field", UNPROCESSABLE_ENTITY;
     /// A `permission_set` that is not one of the five.
     InvalidPermissionSet = "invalid_permission_set", UNPROCESSABLE_ENTITY;
-    /// A token outside 16 to 8,192 visible ASCII characters.
+    /// A token outside 16 to 8,192 visible ASCII characters, or a signed one that proves nothing.
     InvalidToken = "invalid_token", UNAUTHORIZED;
+    /// The keys of a token's issuer could not be had.
+    IssuerUnavailable = "issuer_unavailable", SERVICE_UNAVAILABLE;
     /// The request has been through a gateway of this kind before.
     LoopDetected = "loop_detected", LOOP_DETECTED;
     /// Not JSON by RFC 8259, or deeper than the gateway reads.

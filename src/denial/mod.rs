@@ -50,8 +50,12 @@ pub enum Denial {
         /// `limits.headers`, in bytes
         limit: usize,
     },
+    /// A signed token that does not prove what it claims.
+    InvalidSignedToken,
     /// A token outside the grammar of tokens.
     InvalidToken,
+    /// The keys of a token's issuer could not be had.
+    IssuerUnavailable,
     /// The gateway asked whose a metafield is, and could not read the answer.
     LookUpFailed {
         /// What happened, for the operator.
@@ -184,7 +188,8 @@ impl Denial {
             Self::ExpiredToken => Code::ExpiredToken,
             Self::Fields(faults) => faults.code(),
             Self::HeadersTooLarge { .. } | Self::TooManyHeaders { .. } => Code::HeadersTooLarge,
-            Self::InvalidToken => Code::InvalidToken,
+            Self::InvalidSignedToken | Self::InvalidToken => Code::InvalidToken,
+            Self::IssuerUnavailable => Code::IssuerUnavailable,
             Self::LoopDetected => Code::LoopDetected,
             Self::MalformedJson { .. } => Code::MalformedJson,
             Self::MalformedQuery { .. } => Code::MalformedQuery,
@@ -232,6 +237,8 @@ impl Denial {
             Self::Fields(faults) => faults.detail().into(),
             Self::HeadersTooLarge { limit } => format!("the header fields may have at most {limit} bytes in all").into(),
             Self::TooManyHeaders { limit } => format!("a request may have at most {limit} header fields").into(),
+            Self::InvalidSignedToken => "the signed token is not acceptable here".into(),
+            Self::IssuerUnavailable => "the keys of the token's issuer are not available now, so the token cannot be judged; try again".into(),
             Self::InvalidToken => "a token is 16 to 8192 visible ASCII characters".into(),
             Self::LookUpFailed { .. } => "BigCommerce did not tell whose metafield it is; nothing of the request was sent".into(),
             Self::LoopDetected => "the request has already been through a metafield-gateway; point the gateway's `upstream.url` at BigCommerce".into(),
@@ -304,7 +311,9 @@ impl Denial {
             | Self::Fields(_)
             | Self::HeadersTooLarge { .. }
             | Self::TooManyHeaders { .. }
+            | Self::InvalidSignedToken
             | Self::InvalidToken
+            | Self::IssuerUnavailable
             | Self::LoopDetected
             | Self::MalformedJson { .. }
             | Self::MalformedQuery { .. }

@@ -7,12 +7,14 @@
 
 mod credential;
 mod decide;
+mod document;
 mod field;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod grants;
 mod json;
 mod metafield;
+mod narrowing;
 mod owner;
 mod query;
 mod route;
@@ -24,9 +26,11 @@ mod tests;
 
 pub use credential::{Credential, X_AUTH_TOKEN};
 pub use decide::{Allowed, Judged, Permitted, Queried, Unproven, Veil, permit};
+pub use document::Document;
 pub use grants::{Grants, NamespacePattern, Namespaces, Ownership};
 pub use json::MAX_DEPTH;
 pub use metafield::Item;
+pub use narrowing::TokenScopes;
 pub use owner::{Owner, owner_in, owners_in};
 pub use query::{LIST_KEYS, Query};
 pub use route::{Operation, Route};
