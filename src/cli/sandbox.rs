@@ -101,6 +101,7 @@ fn start(listen: SocketAddr) -> Result<(Running, Server, String), SandboxError> 
     let secret = Secret::new(credential.into_bytes())
         .map_err(|error| SandboxError::Configuration(error.to_string()))?;
     let materials = Materials {
+        jwks: Vec::new(),
         credentials: vec![Secrets {
             current: secret,
             previous: None,

@@ -6,6 +6,7 @@
 mod address;
 mod audit;
 mod caller;
+pub mod issuer;
 pub mod limits;
 pub mod listen;
 mod origin;
@@ -22,7 +23,8 @@ use std::time::Duration;
 
 pub use self::address::Address;
 pub use self::audit::{Audit, QUEUE};
-pub use self::caller::{Caller, Grants, Identity};
+pub use self::caller::{Caller, Grants, Identity, SignedToken};
+pub use self::issuer::{Issuer, Jwks, Remote};
 pub use self::limits::Limits;
 pub use self::listen::{Admin, Listen, Tls};
 pub use self::origin::{Origin, Scheme};
@@ -71,6 +73,8 @@ pub struct File {
     pub limits: Limits,
     /// The stores, at least one.
     pub stores: Vec<Store>,
+    /// The issuers of signed tokens.
+    pub issuers: Vec<Issuer>,
     /// The callers, at least one.
     pub callers: Vec<Caller>,
 }
@@ -84,6 +88,8 @@ pub struct Named {
     pub tls: Option<Tls>,
     /// `upstream.ca`
     pub upstream_ca: Option<Located<PathBuf>>,
+    /// The keys of the issuers, each with the issuer's index.
+    pub jwks: Vec<(usize, Located<Jwks>)>,
     /// `audit.output`
     pub audit: Option<Located<Output>>,
 }
@@ -106,6 +112,7 @@ impl File {
             credentials: credentials(self.stores.iter().map(Some)),
             tls: self.listen.tls.clone(),
             upstream_ca: self.upstream.ca.clone(),
+            jwks: jwks(self.issuers.iter().map(Some)),
             audit: Some(self.audit.output.clone()),
         }
     }
@@ -121,6 +128,13 @@ fn credentials<'s>(stores: impl Iterator<Item = Option<&'s Store>>) -> Vec<Named
         })
     };
     stores.enumerate().filter_map(named).collect()
+}
+
+fn jwks<'i>(issuers: impl Iterator<Item = Option<&'i Issuer>>) -> Vec<(usize, Located<Jwks>)> {
+    let sources = issuers.enumerate();
+    sources
+        .filter_map(|(index, issuer)| Some((index, issuer?.jwks.clone())))
+        .collect()
 }
 
 /// Reads a configuration from its text. Relative paths are joined to `base`, the file's directory.
@@ -158,11 +172,14 @@ fn file(root: &mut TableReader<'_, '_>, base: &Path, named: &mut Named) -> Optio
     let limits = root.section("limits", limits::limits);
     let stores = store::stores(root, base);
     let hashes = known_hashes(stores.as_deref()).filter(|_| !root.is_partial());
-    let callers = caller::callers(root, hashes.as_ref());
+    let issuers = issuer::issuers(root, base);
+    let signers = issuer::known_names(&issuers).filter(|_| !root.is_partial());
+    let callers = caller::callers(root, hashes.as_ref(), signers.as_ref());
     *named = Named {
         credentials: credentials(stores.iter().flatten().map(Option::as_ref)),
         tls: listen.as_ref().and_then(|listen| listen.tls.clone()),
         upstream_ca: upstream.as_ref().and_then(|upstream| upstream.ca.clone()),
+        jwks: jwks(issuers.iter().map(Option::as_ref)),
         audit: audit.as_ref().map(|audit| audit.output.clone()),
     };
     Some(File {
@@ -177,6 +194,7 @@ fn file(root: &mut TableReader<'_, '_>, base: &Path, named: &mut Named) -> Optio
         policy: policy?,
         limits: limits?,
         stores: stores?.into_iter().collect::<Option<_>>()?,
+        issuers: issuers.into_iter().collect::<Option<_>>()?,
         callers: callers?.into_iter().collect::<Option<_>>()?,
     })
 }

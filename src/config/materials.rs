@@ -11,8 +11,9 @@ use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 pub use self::outside::{Fingerprint, Outside};
-use super::file::{CredentialSource, Named, NamedCredential, Tls};
+use super::file::{CredentialSource, Jwks, Named, NamedCredential, Tls};
 use super::problem::{Located, Place, Problem, Problems, shown};
+use crate::identity::LARGEST_SET;
 use crate::observe::Output;
 use crate::secret::{Secret, SecretError};
 
@@ -35,6 +36,17 @@ pub struct Materials {
     pub server_tls: Option<ServerTls>,
     /// For `upstream.ca`, at least one certificate.
     pub upstream_ca: Option<Vec<CertificateDer<'static>>>,
+    /// Of each issuer, in the order of [`Named::jwks`].
+    pub jwks: Vec<KeyMaterial>,
+}
+
+/// What an issuer's `jwks` names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyMaterial {
+    /// The text of a key set.
+    Text(Vec<u8>),
+    /// The authorities of the server from which the keys are fetched; `None` for the web roots.
+    Authorities(Option<Vec<CertificateDer<'static>>>),
 }
 
 /// The credentials of one store.
@@ -76,6 +88,13 @@ pub fn read(named: &Named, outside: &Outside<'_>) -> Result<Materials, Problems>
             .map_err(&mut keep)
             .ok()
     });
+    let jwks: Vec<_> = (named.jwks.iter())
+        .filter_map(|(index, source)| {
+            key_material(*index, source, outside)
+                .map_err(&mut keep)
+                .ok()
+        })
+        .collect();
     if let Some(problem) = named.audit.as_ref().and_then(homeless) {
         keep(problem);
     }
@@ -85,6 +104,7 @@ pub fn read(named: &Named, outside: &Outside<'_>) -> Result<Materials, Problems>
             credentials,
             server_tls,
             upstream_ca,
+            jwks,
         }),
     }
 }
@@ -158,6 +178,28 @@ fn credential(
             };
             Secret::new(text.into_encoded_bytes())
                 .map_err(|error| unusable("the environment variable", error))
+        }
+    }
+}
+
+fn key_material(
+    index: usize,
+    source: &Located<Jwks>,
+    outside: &Outside<'_>,
+) -> Result<KeyMaterial, Problem> {
+    match &source.value {
+        Jwks::File(path) => {
+            let key = format!("issuer[{index}].jwks.file");
+            let text = outside
+                .file(path, LARGEST_SET + 1)
+                .map_err(|error| unreadable(source.place, &key, &shown_path(path), &error))?;
+            Ok(KeyMaterial::Text(text.to_vec()))
+        }
+        Jwks::Url(remote) => {
+            let key = format!("issuer[{index}].jwks.ca");
+            let ca = remote.ca.as_ref();
+            let ca = ca.map(|ca| certificates(ca, &key, outside)).transpose()?;
+            Ok(KeyMaterial::Authorities(ca))
         }
     }
 }

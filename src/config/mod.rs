@@ -18,4 +18,6 @@ pub use live::Live;
 pub use load::{LoadError, Loaded, Seen};
 pub use materials::Materials;
 pub use problem::{Problem, Problems};
-pub use snapshot::{Credentials, Made, OwnershipSettings, Snapshot, UpstreamSettings};
+pub use snapshot::{
+    Credentials, Fetch, Made, OwnershipSettings, Signers, Snapshot, UpstreamSettings,
+};

@@ -2,8 +2,10 @@
 //! is pure: it takes the file and what was read from outside, and gives a snapshot or every problem.
 
 mod callers;
+mod issuers;
 mod tls;
 
+pub use issuers::{Fetch, Signers};
 pub use tls::Made;
 
 use super::file::{self, File, Limits};
@@ -28,6 +30,8 @@ use std::time::Duration;
 pub struct Snapshot {
     /// The callers by their tokens.
     pub callers: Arc<Callers>,
+    /// The issuers of signed tokens.
+    pub signers: Arc<Signers>,
     /// The rules of bodies.
     pub rules: Rules,
     /// The bounds.
@@ -121,9 +125,14 @@ impl Snapshot {
             .map_err(|problem| problems.push(problem));
         let mut keep = |problem| problems.push(problem);
         let credentials = credentials(file, materials.credentials, &mut keep);
-        match (upstream, server_tls, Problems::found(problems)) {
-            (Ok(upstream), Ok(server_tls), None) => Ok(Self {
-                callers: Arc::new(callers::callers(&file.callers, file.policy.ownership)),
+        let callers = callers::callers(&file.callers, file.policy.ownership);
+        let signers = issuers::signers(file, &callers, materials.jwks, &provider)
+            .map(|signers| signers.after(previous.map(|previous| &*previous.signers)))
+            .map_err(|found| problems.extend(found));
+        match (upstream, server_tls, signers, Problems::found(problems)) {
+            (Ok(upstream), Ok(server_tls), Ok(signers), None) => Ok(Self {
+                callers: Arc::new(callers::table(&file.callers, &callers)),
+                signers: Arc::new(signers),
                 rules: Rules {
                     unknown_fields: file.policy.unknown_fields,
                     batch_items: file.limits.batch_items,
@@ -244,7 +253,7 @@ fn upstream(
                 .map_err(|error| unusable(error.to_string()))?;
             let known = previous.and_then(|previous| previous.upstream.tls.as_ref());
             let known = known.map(|(config, _)| config);
-            Some((tls::client(file, ca, provider, known)?, name))
+            Some((tls::upstream(file, ca, provider, known)?, name))
         }
     };
     Ok(UpstreamSettings {

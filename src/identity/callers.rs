@@ -90,6 +90,8 @@ impl std::hash::Hash for Digest {
 pub enum Means {
     /// By one of its tokens.
     Token,
+    /// By a token that an issuer signed.
+    SignedToken,
     /// By the certificate of its connection.
     Certificate,
     /// By the user or the group at the other end of its Unix socket.
@@ -101,6 +103,7 @@ impl Means {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Token => "token",
+            Self::SignedToken => "signed_token",
             Self::Certificate => "certificate",
             Self::UnixPeer => "unix_peer",
         }
@@ -147,10 +150,10 @@ pub struct Callers {
 
 impl Callers {
     /// A table of callers, each with what it is known by.
-    pub fn new(callers: impl IntoIterator<Item = (Caller, KnownBy)>) -> Self {
+    pub fn new<C: Into<Arc<Caller>>>(callers: impl IntoIterator<Item = (C, KnownBy)>) -> Self {
         let mut table = Self::default();
         for (caller, known_by) in callers {
-            let caller = Arc::new(caller);
+            let caller: Arc<Caller> = caller.into();
             let owned = || Arc::clone(&caller);
             let tokens = known_by.tokens.into_iter();
             (table.tokens).extend(tokens.map(|token| (token.digest, (owned(), token.expires))));
@@ -173,14 +176,18 @@ impl Callers {
         now: Timestamp,
     ) -> Result<Identity<'_>, Unidentified<'_>> {
         match presented_token(headers)? {
-            Some(token) => self.by_token(token, now),
+            Some(token) => self.by_token(&Digest::of(token), now),
             None => self.by_evidence(evidence, now),
         }
     }
 
-    /// Whose token this is.
-    fn by_token(&self, token: &[u8], now: Timestamp) -> Result<Identity<'_>, Unidentified<'_>> {
-        let known = self.tokens.get(&Digest::of(token));
+    /// Whose static token this is, by its digest.
+    pub fn by_token(
+        &self,
+        token: &Digest,
+        now: Timestamp,
+    ) -> Result<Identity<'_>, Unidentified<'_>> {
+        let known = self.tokens.get(token);
         let (caller, expires) = known.ok_or(Denial::UnknownToken)?;
         if expires.is_some_and(|expires| expires <= now) {
             return Err(Unidentified {

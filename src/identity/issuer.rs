@@ -115,6 +115,15 @@ impl Issuers {
         &self.list
     }
 
+    /// Puts one holder of keys in the place of another.
+    pub fn replace_keys(&mut self, replaced: &Arc<Keys>, by: &Arc<Keys>) {
+        for issuer in &mut self.list {
+            if Arc::ptr_eq(&issuer.keys, replaced) {
+                issuer.keys = Arc::clone(by);
+            }
+        }
+    }
+
     /// Whether a token that no table knows may be a signed one.
     pub fn may_have_signed(&self, token: &[u8]) -> bool {
         !self.list.is_empty() && Compact::split(token).is_some()

@@ -2,6 +2,7 @@
 
 mod grants;
 mod identity;
+mod signed;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,6 +10,7 @@ use toml::de::DeValue;
 
 pub use self::grants::Grants;
 pub use self::identity::Identity;
+pub use self::signed::SignedToken;
 use crate::config::problem::{Place, shown};
 use crate::config::reader::{Fault, TableReader, twice, value};
 use crate::policy::vocabulary::{Scope, StoreHash};
@@ -42,14 +44,20 @@ struct Seen {
 pub(super) fn callers(
     root: &mut TableReader<'_, '_>,
     stores: Option<&BTreeSet<StoreHash>>,
+    issuers: Option<&BTreeSet<String>>,
 ) -> Option<Vec<Option<Caller>>> {
     let mut seen = Seen::default();
-    root.tables("caller", EXAMPLE, |table| caller(table, stores, &mut seen))
+    let callers = root.tables("caller", EXAMPLE, |table| {
+        caller(table, stores, issuers, &mut seen)
+    });
+    signed::refuse_overlaps(root, callers.as_deref().unwrap_or_default());
+    callers
 }
 
 fn caller(
     table: &mut TableReader<'_, '_>,
     known: Option<&BTreeSet<StoreHash>>,
+    issuers: Option<&BTreeSet<String>>,
     seen: &mut Seen,
 ) -> Option<Caller> {
     let name = table.required("name", "it names the caller in logs and metrics", |found| {
@@ -61,7 +69,7 @@ fn caller(
             None => drop(seen.names.insert(name.value.clone(), name.place)),
         }
     }
-    let identity = identity::identity(table, &mut seen.identities);
+    let identity = identity::identity(table, issuers, &mut seen.identities);
     let scopes = table.required_list("scopes", "name at least one scope", |found, _| scope(found));
     let grants = grants::grants(table, scopes.as_deref(), known);
     Some(Caller {

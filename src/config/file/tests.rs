@@ -13,6 +13,7 @@ use crate::policy::vocabulary::{PermissionSet, Scope, Verb};
 use crate::policy::{NamespacePattern, Ownership, UnknownFields};
 
 mod bad;
+mod issuers;
 
 const GATEWAY: &str = include_str!("../../../config/gateway.toml");
 const MINIMAL: &str = include_str!("../../../config/minimal.toml");
@@ -74,6 +75,26 @@ fn the_shipped_file_has_every_key_and_no_other() {
     let file = file.unwrap();
     assert_eq!(file.listen.socket_mode, listen::SOCKET_MODE);
     assert_eq!(file.stores.len(), 4);
+    let defaults = read_good(&complete(SHIPPED_ISSUER)).issuers;
+    let Jwks::Url(shipped) = &file.issuers[0].jwks.value else {
+        panic!("a URL")
+    };
+    assert_eq!(
+        (shipped.refresh, shipped.keep),
+        (issuer::REFRESH, issuer::KEEP)
+    );
+    assert_eq!(
+        (
+            &file.issuers[0].algorithms,
+            file.issuers[0].clock_skew,
+            file.issuers[0].max_lifetime
+        ),
+        (
+            &defaults[0].algorithms,
+            defaults[0].clock_skew,
+            defaults[0].max_lifetime
+        )
+    );
 }
 
 #[test]
@@ -98,6 +119,8 @@ fn keys_of(text: &str) -> BTreeSet<String> {
         for (key, value) in table {
             let path = format!("{prefix}{}", key.get_ref());
             match value.get_ref() {
+                // The names of claims are the issuer's.
+                _ if path.ends_with(".claims") => {}
                 DeValue::Table(table) => collect(table, &format!("{path}."), keys),
                 DeValue::Array(entries) => {
                     for table in entries
@@ -117,8 +140,12 @@ fn keys_of(text: &str) -> BTreeSet<String> {
     keys
 }
 
+/// An issuer with nothing but what it must have.
+const SHIPPED_ISSUER: &str =
+    "[[issuer]]\nname = \"idp\"\nissuer = \"x\"\naudience = \"x\"\njwks = { file = \"x\" }";
+
 /// The keys that stand in the shipped file as comments and are asked for nevertheless.
-const WITHOUT_DEFAULT: [&str; 11] = [
+const WITHOUT_DEFAULT: [&str; 13] = [
     "workers",
     "listen.socket_mode",
     "listen.tls",
@@ -126,6 +153,8 @@ const WITHOUT_DEFAULT: [&str; 11] = [
     "upstream.ca",
     "store[].credential.env",
     "store[].credential.previous",
+    "issuer",
+    "caller[].signed_token",
     "caller[].stores",
     "caller[].operations",
     "caller[].permission_sets",

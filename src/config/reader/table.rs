@@ -231,9 +231,19 @@ impl<'r, 't> TableReader<'r, 't> {
         &mut self,
         key: &'static str,
         hint: &str,
-        mut read: impl FnMut(&mut TableReader<'_, 't>) -> Option<T>,
+        read: impl FnMut(&mut TableReader<'_, 't>) -> Option<T>,
     ) -> Option<Vec<Option<T>>> {
         self.report_missing(key, hint);
+        self.optional_tables(key, hint, read)
+    }
+
+    /// The tables `[[key]]`, of which there may be none.
+    pub fn optional_tables<T>(
+        &mut self,
+        key: &'static str,
+        hint: &str,
+        mut read: impl FnMut(&mut TableReader<'_, 't>) -> Option<T>,
+    ) -> Option<Vec<Option<T>>> {
         let (place, value) = self.take(key)?;
         let Some(tables) = value.as_array() else {
             self.fault(

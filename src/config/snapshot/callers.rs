@@ -3,10 +3,11 @@
 use crate::config::file;
 use crate::identity::{Caller, Callers, Digest, KnownBy, Token};
 use crate::policy::{Grants, Namespaces, Ownership};
+use std::sync::Arc;
 
-/// The table of a configuration's callers.
-pub(super) fn callers(list: &[file::Caller], ownership: Ownership) -> Callers {
-    Callers::new(list.iter().map(|caller| {
+/// A configuration's callers, in its order.
+pub(super) fn callers(list: &[file::Caller], ownership: Ownership) -> Vec<Arc<Caller>> {
+    let caller = |caller: &file::Caller| {
         let grants = Grants {
             scopes: caller.scopes.clone(),
             stores: caller.grants.stores.clone(),
@@ -19,8 +20,19 @@ pub(super) fn callers(list: &[file::Caller], ownership: Ownership) -> Callers {
                 .map_or(Namespaces::Any, Namespaces::Only),
             ownership,
         };
+        Arc::new(Caller {
+            name: caller.name.clone(),
+            grants,
+        })
+    };
+    list.iter().map(caller).collect()
+}
+
+/// The table of what they are known by, but for signed tokens.
+pub(super) fn table(list: &[file::Caller], callers: &[Arc<Caller>]) -> Callers {
+    let known_by = |caller: &file::Caller| {
         let tokens = caller.identity.token_sha256.iter();
-        let known_by = KnownBy {
+        KnownBy {
             tokens: tokens
                 .map(|digest| Token {
                     digest: Digest::from(*digest),
@@ -28,11 +40,8 @@ pub(super) fn callers(list: &[file::Caller], ownership: Ownership) -> Callers {
                 })
                 .collect(),
             ..KnownBy::default()
-        };
-        let caller = Caller {
-            name: caller.name.clone(),
-            grants,
-        };
-        (caller, known_by)
-    }))
+        }
+    };
+    let known = callers.iter().map(Arc::clone);
+    Callers::new(known.zip(list.iter().map(known_by)))
 }

@@ -75,7 +75,7 @@ impl<C> PartialEq for Made<C> {
 impl<C> Eq for Made<C> {}
 
 /// For the upstream: the known settings if nothing has changed.
-pub(super) fn client(
+pub(super) fn upstream(
     file: &File,
     ca: Option<Vec<CertificateDer<'static>>>,
     provider: &Arc<CryptoProvider>,
@@ -116,18 +116,26 @@ fn client_config(
         .as_ref()
         .map_or(Place::START, |ca| ca.place);
     let problem = |error: rustls::Error| Problem::new(place, "upstream.ca", error.to_string());
+    client(ca, file.upstream.http2, provider).map_err(problem)
+}
+
+/// The side of a client that trusts these authorities, or the web's.
+pub(super) fn client(
+    ca: Option<Vec<CertificateDer<'static>>>,
+    http2: bool,
+    provider: &Arc<CryptoProvider>,
+) -> Result<ClientConfig, rustls::Error> {
     let roots = match ca {
-        Some(certificates) => roots(certificates).map_err(problem)?,
+        Some(certificates) => roots(certificates)?,
         None => RootCertStore {
             roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
         },
     };
     let mut config = ClientConfig::builder_with_provider(Arc::clone(provider))
-        .with_safe_default_protocol_versions()
-        .map_err(problem)?
+        .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    config.alpn_protocols = alpn(file.upstream.http2);
+    config.alpn_protocols = alpn(http2);
     Ok(config)
 }
 

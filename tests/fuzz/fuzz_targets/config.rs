@@ -42,6 +42,7 @@ fuzz_target!(|text: &str| {
     });
     let materials = Materials {
         credentials: credentials.collect(),
+        jwks: Vec::new(),
         server_tls: None,
         upstream_ca: None,
     };

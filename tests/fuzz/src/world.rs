@@ -64,6 +64,7 @@ fn compile(unknown_fields: &str) -> Arc<Snapshot> {
             current: Secret::new(CREDENTIAL.into()).expect("a credential"),
             previous: None,
         }],
+        jwks: Vec::new(),
         server_tls: None,
         upstream_ca: None,
     };

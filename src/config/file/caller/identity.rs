@@ -1,10 +1,11 @@
 //! By what a caller is known: the digests of its tokens.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use toml::de::DeValue;
 
-use crate::config::problem::Place;
+use super::signed::{SignedToken, signed_token};
+use crate::config::problem::{Located, Place};
 use crate::config::reader::{Fault, TableReader, twice, value};
 
 const DIGEST: &str = "it is the SHA-256 of the token in 64 hex digits, not the token: `metafield-gateway token` prints both";
@@ -13,8 +14,10 @@ const NEVER_INLINE: &str = "a token does not belong into this file: write `token
 /// What one `[[caller]]` is known by.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Identity {
-    /// The SHA-256 of each of its tokens, at least one, each unique in the file.
+    /// The SHA-256 of each of its static tokens, each unique in the file.
     pub token_sha256: Vec<[u8; 32]>,
+    /// Its signed tokens.
+    pub signed_token: Option<Located<SignedToken>>,
 }
 
 /// What the callers before are known by, and where that stands.
@@ -23,15 +26,25 @@ pub(super) struct Seen {
     digests: BTreeMap<[u8; 32], Place>,
 }
 
-/// Reads what a caller is known by.
-pub(super) fn identity(table: &mut TableReader<'_, '_>, seen: &mut Seen) -> Option<Identity> {
+/// Reads what a caller is known by: one way at least. `issuers` is `None` if an issuer could not be read.
+pub(super) fn identity(
+    table: &mut TableReader<'_, '_>,
+    issuers: Option<&BTreeSet<String>>,
+    seen: &mut Seen,
+) -> Option<Identity> {
     for key in ["token", "tokens", "secret", "password", "api_key"] {
         table.misnomer(key, NEVER_INLINE);
     }
+    let signed_token = signed_token(table, issuers);
     let digest = |found: &DeValue<'_>, place| unique_digest(found, place, &mut seen.digests);
-    let token_sha256 = table.required_list("token_sha256", DIGEST, digest);
+    let token_sha256 = if table.has("token_sha256") || !table.has("signed_token") {
+        table.required_list("token_sha256", DIGEST, digest)?
+    } else {
+        Vec::new()
+    };
     Some(Identity {
-        token_sha256: token_sha256?,
+        token_sha256,
+        signed_token,
     })
 }
 

@@ -25,7 +25,7 @@ fn problems(text: &str) -> Vec<String> {
 }
 
 /// Checks a table of texts, each with its one problem, and shows every difference at once.
-fn check(cases: &[(String, &str)]) {
+pub(super) fn check(cases: &[(String, &str)]) {
     let wrong: Vec<_> = cases
         .iter()
         .filter_map(|(text, expected)| {
