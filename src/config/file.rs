@@ -174,7 +174,11 @@ fn file(root: &mut TableReader<'_, '_>, base: &Path, named: &mut Named) -> Optio
     let hashes = known_hashes(stores.as_deref()).filter(|_| !root.is_partial());
     let issuers = issuer::issuers(root, base);
     let signers = issuer::known_names(&issuers).filter(|_| !root.is_partial());
-    let callers = caller::callers(root, hashes.as_ref(), signers.as_ref());
+    let known = caller::Known {
+        stores: hashes.as_ref(),
+        batch_items: limits.as_ref().map(|limits| limits.batch_items),
+    };
+    let callers = caller::callers(root, known, signers.as_ref());
     *named = Named {
         credentials: credentials(stores.iter().flatten().map(Option::as_ref)),
         tls: listen.as_ref().and_then(|listen| listen.tls.clone()),

@@ -33,7 +33,7 @@ codes! {
     AmbiguousCredentials = "ambiguous_credentials", BAD_REQUEST;
     /// The audit log cannot take the line of this request.
     AuditUnavailable = "audit_unavailable", SERVICE_UNAVAILABLE;
-    /// More items than `limits.batch_items`.
+    /// More items than `limits.batch_items`, or than the caller's grant allows.
     BatchTooLarge = "batch_too_large", PAYLOAD_TOO_LARGE;
     /// The body did not arrive within `limits.body_timeout`.
     BodyTimeout = "body_timeout", REQUEST_TIMEOUT;
@@ -41,6 +41,8 @@ codes! {
     BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE;
     /// The upstream's answer held the credential.
     CredentialEchoed = "credential_echoed", BAD_GATEWAY;
+    /// A customer outside the caller's grant, or not shown to be within it.
+    CustomerDenied = "customer_denied", FORBIDDEN;
     /// A key that stands twice in one JSON object.
     DuplicateKey = "duplicate_key", BAD_REQUEST;
     /// A client certificate that has expired since its connection began.
@@ -59,6 +61,8 @@ codes! {
     InvalidToken = "invalid_token", UNAUTHORIZED;
     /// The keys of a token's issuer could not be had.
     IssuerUnavailable = "issuer_unavailable", SERVICE_UNAVAILABLE;
+    /// A key outside the caller's grant.
+    KeyDenied = "key_denied", FORBIDDEN;
     /// The request has been through a gateway of this kind before.
     LoopDetected = "loop_detected", LOOP_DETECTED;
     /// Not JSON by RFC 8259, or deeper than the gateway reads.

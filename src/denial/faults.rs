@@ -66,6 +66,8 @@ impl Faults {
             Code::OwnershipUnknown => {
                 "the caller is limited, and whose these metafields are is not known"
             }
+            Code::KeyDenied => "the caller is not granted this key",
+            Code::CustomerDenied => "the caller is not granted this customer",
             _ => "the body has fields that are not acceptable",
         }
     }

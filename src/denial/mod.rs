@@ -20,6 +20,11 @@ pub enum Denial {
     AmbiguousCredentials,
     /// The audit log has no room, or its output fails.
     AuditUnavailable,
+    /// A batch with more items than the caller's grant allows.
+    BatchOverGrant {
+        /// The caller's `batch_items`
+        limit: usize,
+    },
     /// A batch with more items than this.
     BatchTooLarge {
         /// `limits.batch_items`
@@ -34,6 +39,13 @@ pub enum Denial {
     },
     /// The upstream's answer held the credential.
     CredentialEchoed,
+    /// A customer outside the caller's grant.
+    CustomerDenied,
+    /// A customer-limited caller whose request does not show whose metafields it is about.
+    CustomerUnproven {
+        /// What the caller can do about it.
+        remedy: &'static str,
+    },
     /// A key that stands twice in one object.
     DuplicateKey {
         /// The key, unescaped and shortened.
@@ -56,6 +68,11 @@ pub enum Denial {
     InvalidToken,
     /// The keys of a token's issuer could not be had.
     IssuerUnavailable,
+    /// A key-limited caller whose request does not show that it keeps to its keys.
+    KeyUnproven {
+        /// What the caller can do about it.
+        remedy: &'static str,
+    },
     /// The gateway asked whose a metafield is, and could not read the answer.
     LookUpFailed {
         /// What happened, for the operator.
@@ -179,10 +196,11 @@ impl Denial {
             Self::AmbiguousCertificate => Code::AmbiguousCertificate,
             Self::AmbiguousCredentials => Code::AmbiguousCredentials,
             Self::AuditUnavailable => Code::AuditUnavailable,
-            Self::BatchTooLarge { .. } => Code::BatchTooLarge,
+            Self::BatchOverGrant { .. } | Self::BatchTooLarge { .. } => Code::BatchTooLarge,
             Self::BodyTimeout => Code::BodyTimeout,
             Self::BodyTooLarge { .. } => Code::BodyTooLarge,
             Self::CredentialEchoed => Code::CredentialEchoed,
+            Self::CustomerDenied | Self::CustomerUnproven { .. } => Code::CustomerDenied,
             Self::DuplicateKey { .. } => Code::DuplicateKey,
             Self::ExpiredCertificate => Code::ExpiredCertificate,
             Self::ExpiredToken => Code::ExpiredToken,
@@ -190,6 +208,7 @@ impl Denial {
             Self::HeadersTooLarge { .. } | Self::TooManyHeaders { .. } => Code::HeadersTooLarge,
             Self::InvalidSignedToken | Self::InvalidToken => Code::InvalidToken,
             Self::IssuerUnavailable => Code::IssuerUnavailable,
+            Self::KeyUnproven { .. } => Code::KeyDenied,
             Self::LoopDetected => Code::LoopDetected,
             Self::MalformedJson { .. } => Code::MalformedJson,
             Self::MalformedQuery { .. } => Code::MalformedQuery,
@@ -227,10 +246,12 @@ impl Denial {
             Self::AmbiguousCertificate => "the client certificate names more than one caller of this gateway".into(),
             Self::AmbiguousCredentials => "send exactly one token, in `X-Auth-Token` or in `Authorization: Bearer`, not both and not twice".into(),
             Self::AuditUnavailable => "the gateway cannot record this request now, so it does not forward it; try again".into(),
+            Self::BatchOverGrant { limit } => format!("the caller's batches may have at most {limit} items; send several").into(),
             Self::BatchTooLarge { limit } => format!("a batch may have at most {limit} items; send several").into(),
             Self::BodyTimeout => "the request body did not arrive in time".into(),
             Self::BodyTooLarge { limit } => format!("the request body may have at most {limit} bytes").into(),
             Self::CredentialEchoed => "the upstream's answer was withheld, because it held a secret of the gateway".into(),
+            Self::CustomerDenied => "the caller is not granted this customer".into(),
             Self::DuplicateKey { key } => format!("the key `{key}` stands twice in one JSON object").into(),
             Self::ExpiredCertificate => "the connection's client certificate has expired; connect anew with a current one".into(),
             Self::ExpiredToken => "the token has expired".into(),
@@ -248,7 +269,7 @@ impl Denial {
             Self::MethodNotAllowed { allow } => format!("this path takes {allow}").into(),
             Self::MissingToken { or: None } => "send the caller's token in `X-Auth-Token` or in `Authorization: Bearer`".into(),
             Self::MissingToken { or: Some(other) } => format!("send the caller's token in `X-Auth-Token` or in `Authorization: Bearer`, or {other}").into(),
-            Self::NamespaceUnproven { remedy } => (*remedy).into(),
+            Self::CustomerUnproven { remedy } | Self::KeyUnproven { remedy } | Self::NamespaceUnproven { remedy } => (*remedy).into(),
             Self::OperationDenied => "the caller is not granted this operation".into(),
             Self::Overloaded { bound } => format!("the gateway is busy ({bound}); try again").into(),
             Self::ScopeDenied { needs } => format!("the caller lacks the scope `{needs}`").into(),
@@ -302,9 +323,12 @@ impl Denial {
             Self::AmbiguousCertificate
             | Self::AmbiguousCredentials
             | Self::AuditUnavailable
+            | Self::BatchOverGrant { .. }
             | Self::BatchTooLarge { .. }
             | Self::BodyTimeout
             | Self::BodyTooLarge { .. }
+            | Self::CustomerDenied
+            | Self::CustomerUnproven { .. }
             | Self::DuplicateKey { .. }
             | Self::ExpiredCertificate
             | Self::ExpiredToken
@@ -314,6 +338,7 @@ impl Denial {
             | Self::InvalidSignedToken
             | Self::InvalidToken
             | Self::IssuerUnavailable
+            | Self::KeyUnproven { .. }
             | Self::LoopDetected
             | Self::MalformedJson { .. }
             | Self::MalformedQuery { .. }

@@ -7,8 +7,8 @@ mod signer;
 mod vectors;
 
 use super::*;
+use crate::policy::Grants;
 use crate::policy::vocabulary::Scope;
-use crate::policy::{Grants, Namespaces, Ownership};
 use signer::{Alg, jwk};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -23,14 +23,7 @@ fn now() -> Duration {
 }
 
 fn caller(name: &str) -> Arc<Caller> {
-    let grants = Grants {
-        scopes: vec![Scope::Customers],
-        stores: None,
-        operations: None,
-        permission_sets: None,
-        namespaces: Namespaces::Any,
-        ownership: Ownership::LookUp,
-    };
+    let grants = Grants::of_scopes(vec![Scope::Customers]);
     let name = name.to_owned();
     Arc::new(Caller { name, grants })
 }

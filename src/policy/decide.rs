@@ -37,7 +37,7 @@ pub struct Allowed {
     body: Bytes,
 }
 
-/// Judges the head: scope, store, operation.
+/// Judges the head: the scope, and the grants that need no body.
 pub fn permit(grants: &Grants, operation: Operation) -> Result<Permitted<'_>, Denial> {
     grants.permit(&operation)?;
     Ok(Permitted { operation, grants })
@@ -46,7 +46,7 @@ pub fn permit(grants: &Grants, operation: Operation) -> Result<Permitted<'_>, De
 impl<'a> Permitted<'a> {
     /// Judges the query as it was sent.
     pub fn query(self, raw: Option<&str>) -> Result<Queried<'a>, Denial> {
-        let query = query::judge(&self.operation, raw, &self.grants.namespaces)?;
+        let query = query::judge(&self.operation, raw, self.grants)?;
         Ok(Queried {
             permitted: self,
             query,
@@ -65,7 +65,7 @@ impl<'a> Queried<'a> {
     ) -> Result<Judged<'a>, Denial> {
         let Permitted { operation, grants } = self.permitted;
         if operation.verb.has_body() {
-            metafield::judge(&operation, rules, &body, items)?;
+            metafield::judge(&operation, rules, grants.batch_items, &body, items)?;
             grants.permit_items(operation.verb, items)?;
         } else if !body.is_empty() {
             return Err(Denial::MalformedRequest {

@@ -26,23 +26,27 @@ pub struct Item {
     pub namespace: Option<Box<str>>,
     /// `key`
     pub key: Option<Box<str>>,
+    /// `resource_id`: the customer's id, as far as the body says
+    pub resource_id: Option<Id>,
 }
 
 /// The most faults that are named of one metafield: enough to mend it, too few to make the answer a
 /// multiple of the request.
 const FAULTS_NAMED: usize = 8;
 
-/// Judges a body by the rules of its operation. `items` receives what the body says, also where it is
-/// refused, for the record.
+/// Judges a body by the rules of its operation; a batch of more than `granted` items is outside the
+/// caller's grant. `items` receives what the body says, also where it is refused, for the record.
 pub(super) fn judge(
     operation: &Operation,
     rules: &Rules,
+    granted: Option<usize>,
     body: &Bytes,
     items: &mut Vec<Item>,
 ) -> Result<(), Denial> {
     let mut judge = Judge {
         operation,
         rules,
+        granted,
         body,
         items,
         faults: Vec::new(),
@@ -73,6 +77,7 @@ pub(super) fn judge(
 struct Judge<'a> {
     operation: &'a Operation,
     rules: &'a Rules,
+    granted: Option<usize>,
     body: &'a Bytes,
     items: &'a mut Vec<Item>,
     faults: Vec<Fault>,
@@ -146,6 +151,17 @@ impl Judge<'_> {
         }
     }
 
+    /// The most items that a batch may have, and what to say of one with more.
+    fn most_items(&self) -> (usize, Denial) {
+        let limit = self.rules.batch_items;
+        match self.granted {
+            Some(granted) if granted < limit => {
+                (granted, Denial::BatchOverGrant { limit: granted })
+            }
+            _ => (limit, Denial::BatchTooLarge { limit }),
+        }
+    }
+
     fn fault_all(&mut self, reason: &'static str) {
         self.faults.push(Fault {
             place: Place::Body,
@@ -192,6 +208,7 @@ impl Judge<'_> {
                 item.namespace = Some(text.as_ref().into());
             }
             (Field::Key, Token::Text(text)) => item.key = Some(text.as_ref().into()),
+            (Field::ResourceId, Token::Integer(value)) => item.resource_id = Id::new(*value),
             _ => {}
         }
     }
@@ -256,7 +273,7 @@ impl<'de> Visitor<'de> for Batch<'_, '_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        let limit = self.judge.rules.batch_items;
+        let (limit, over) = self.judge.most_items();
         for index in 0..limit {
             let seed = Metafield {
                 walk: &mut *self.walk,
@@ -269,7 +286,7 @@ impl<'de> Visitor<'de> for Batch<'_, '_> {
         }
         items.next_element_seed(Over {
             walk: self.walk,
-            limit,
+            over,
         })?;
         Ok(())
     }
@@ -278,14 +295,14 @@ impl<'de> Visitor<'de> for Batch<'_, '_> {
 /// Stands where a batch must have ended: size answers before anything that is wrong with the item.
 struct Over<'w> {
     walk: &'w mut Walk,
-    limit: usize,
+    over: Denial,
 }
 
 impl<'de> DeserializeSeed<'de> for Over<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, _: D) -> Result<(), D::Error> {
-        Err(self.walk.stop(Denial::BatchTooLarge { limit: self.limit }))
+        Err(self.walk.stop(self.over))
     }
 }
 

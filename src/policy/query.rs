@@ -2,7 +2,7 @@
 //! each may stand once. What is sent upstream is always in one canonical encoding (RFC 3986 section
 //! 2.1, upper-case hexadecimal), so that no other reading of it exists.
 
-use super::grants::Namespaces;
+use super::grants::{Grants, checks};
 use super::route::Operation;
 use super::vocabulary::{Id, Verb};
 use crate::denial::{Denial, shortened};
@@ -47,16 +47,16 @@ impl Query {
     }
 }
 
-/// Judges the query of an operation by its keys and the caller's namespaces.
+/// Judges the query of an operation by its keys and the caller's grants.
 pub(super) fn judge(
     operation: &Operation,
     raw: Option<&str>,
-    namespaces: &Namespaces,
+    grants: &Grants,
 ) -> Result<Query, Denial> {
     let pairs = pairs(raw.unwrap_or_default())?;
     let query = match operation.verb {
         Verb::List | Verb::ListAll => {
-            permit_list(namespaces, &pairs)?;
+            permit_list(grants, &pairs)?;
             list_query(&pairs)?
         }
         Verb::Update => {
@@ -72,7 +72,7 @@ pub(super) fn judge(
 }
 
 /// A decoded key and value.
-type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
+pub type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
 
 fn pairs(raw: &str) -> Result<Vec<Pair<'_>>, Denial> {
     let mut pairs: Vec<Pair<'_>> = Vec::new();
@@ -159,28 +159,11 @@ fn update_query(metafield: Option<Id>, pairs: &[Pair<'_>]) -> Result<(), Denial>
     Ok(())
 }
 
-/// A namespace-limited caller's list must name namespaces, each within the grant.
-fn permit_list(namespaces: &Namespaces, pairs: &[Pair<'_>]) -> Result<(), Denial> {
-    if matches!(namespaces, Namespaces::Any) {
-        return Ok(());
-    }
-    let mut named = pairs.iter().filter_map(|(key, value)| match key.as_ref() {
-        "namespace" => Some(namespaces.cover(value)),
-        "namespace:in" => Some(
-            value
-                .split(',')
-                .all(|namespace| namespaces.cover(namespace)),
-        ),
-        _ => None,
-    });
-    // With both keys present the two filters meet, but which of them BigCommerce lets win is not
-    // documented: both must be within the grant.
-    match (named.next(), named.all(|covered| covered)) {
-        (Some(true), true) => Ok(()),
-        _ => Err(Denial::NamespaceUnproven {
-            remedy: "the caller is limited to namespaces: name one of them with `namespace` or `namespace:in`",
-        }),
-    }
+/// What the caller's grants say of a list.
+fn permit_list(grants: &Grants, pairs: &[Pair<'_>]) -> Result<(), Denial> {
+    checks::QUERY
+        .iter()
+        .try_for_each(|check| (check.judge)(grants, pairs))
 }
 
 fn list_query(pairs: &[Pair<'_>]) -> Result<Query, Denial> {
@@ -203,8 +186,8 @@ fn list_query(pairs: &[Pair<'_>]) -> Result<Query, Denial> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::grants::NamespacePattern;
     use crate::policy::route::Route;
+    use crate::policy::vocabulary::Scope;
     use http::Method;
 
     const ALL: &str = "/stores/abc/v3/customers/metafields";
@@ -214,9 +197,13 @@ mod tests {
         let operation = Route::parse(path)
             .and_then(|route| route.operation(method))
             .expect("operation");
-        judge(&operation, Some(raw), &Namespaces::Any)
-            .map(|query| query.as_str().to_owned())
-            .map_err(|denial| denial.code().as_str())
+        judge(
+            &operation,
+            Some(raw),
+            &Grants::of_scopes(vec![Scope::Customers]),
+        )
+        .map(|query| query.as_str().to_owned())
+        .map_err(|denial| denial.code().as_str())
     }
 
     #[test]
@@ -301,32 +288,6 @@ mod tests {
             Ok("")
         );
         assert_eq!(judged(&Method::PUT, ONE, "").as_deref(), Ok(""));
-    }
-
-    #[test]
-    fn a_limited_list_names_its_namespaces() {
-        let granted = Namespaces::Only(vec![
-            NamespacePattern::Exact("crm".to_owned()),
-            NamespacePattern::Prefix("erp.".to_owned()),
-        ]);
-        let list = |pairs: &[(&'static str, &'static str)]| {
-            let pairs: Vec<Pair<'_>> = pairs
-                .iter()
-                .map(|(key, value)| ((*key).into(), (*value).into()))
-                .collect();
-            permit_list(&granted, &pairs).is_ok()
-        };
-        assert!(list(&[("namespace", "crm")]));
-        assert!(list(&[("namespace:in", "crm,erp.a"), ("page", "2")]));
-        assert!(list(&[("namespace", "crm"), ("namespace:in", "crm")]));
-        assert!(!list(&[]));
-        assert!(!list(&[("page", "2")]));
-        assert!(!list(&[("namespace", "ads")]));
-        assert!(!list(&[("namespace:in", "crm,ads")]));
-        assert!(!list(&[("namespace:in", "crm, crm")]));
-        assert!(!list(&[("namespace:in", "")]));
-        assert!(!list(&[("namespace", "crm"), ("namespace:in", "ads")]));
-        assert!(!list(&[("namespace", "ads"), ("namespace:in", "crm")]));
     }
 
     proptest::proptest! {

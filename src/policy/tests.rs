@@ -1,19 +1,14 @@
 //! The field rules as a table: operation, body, expected outcome, a case a line.
 
+mod grants;
+
 use super::vocabulary::{PermissionSet, Scope};
 use super::*;
 use bytes::Bytes;
 use http::Method;
 
 fn everything() -> Grants {
-    Grants {
-        scopes: vec![Scope::Customers],
-        stores: None,
-        operations: None,
-        permission_sets: None,
-        namespaces: Namespaces::Any,
-        ownership: Ownership::LookUp,
-    }
+    Grants::of_scopes(vec![Scope::Customers])
 }
 
 fn rules(unknown_fields: UnknownFields) -> Rules {
@@ -259,7 +254,7 @@ fn grants_narrow_what_may_be_written() {
     let grants = Grants {
         ownership: Ownership::Named,
         permission_sets: Some(vec![PermissionSet::AppOnly, PermissionSet::Read]),
-        namespaces: Namespaces::Only(vec![NamespacePattern::Exact("crm".to_owned())]),
+        namespaces: Names::only([Pattern::Exact("crm".to_owned())]),
         ..everything()
     };
     let strict = rules(UnknownFields::Refuse);

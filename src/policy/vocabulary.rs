@@ -276,6 +276,9 @@ impl Id {
     /// The largest id.
     pub const MAX: u64 = i64::MAX as u64;
 
+    /// The id of that value.
+    pub const LARGEST: Self = Self(Self::MAX);
+
     /// An id from its value; `None` outside 1 to 2^63-1.
     pub const fn new(value: u64) -> Option<Self> {
         if value >= 1 && value <= Self::MAX {

@@ -5,9 +5,7 @@ use crate::support::readings::check_readings;
 use bytes::Bytes;
 use http::Method;
 use metafield_gateway::policy::vocabulary::Scope;
-use metafield_gateway::policy::{
-    Grants, Item, Namespaces, Ownership, Route, Rules, UnknownFields, permit,
-};
+use metafield_gateway::policy::{Grants, Item, Route, Rules, UnknownFields, permit};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use std::cell::Cell;
@@ -156,14 +154,7 @@ fn check(number: usize, body: &str, unknown_fields: UnknownFields, accepted: &Ce
         batch_items: 10,
         value_length: 100,
     };
-    let grants = Grants {
-        scopes: vec![Scope::Customers],
-        stores: None,
-        operations: None,
-        permission_sets: None,
-        namespaces: Namespaces::Any,
-        ownership: Ownership::LookUp,
-    };
+    let grants = Grants::of_scopes(vec![Scope::Customers]);
     let (method, path) = &OPERATIONS[number];
     let path = format!("/stores/abc123/v3/customers/{path}");
     let operation = Route::parse(&path).and_then(|route| route.operation(method));

@@ -9,11 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use toml::de::DeValue;
 
 pub use self::grants::Grants;
+pub(super) use self::grants::Known;
 pub use self::identity::Identity;
 pub use self::signed::SignedToken;
 use crate::config::problem::{Place, shown};
 use crate::config::reader::{Fault, TableReader, twice, value};
-use crate::policy::vocabulary::{Scope, StoreHash};
+use crate::policy::vocabulary::Scope;
 
 /// The most characters of a caller's name: it is a label of metrics and a field of every audit line.
 const LONGEST_NAME: usize = 64;
@@ -40,15 +41,15 @@ struct Seen {
     identities: identity::Seen,
 }
 
-/// Every caller; `None` for one that is wrong. `stores` is `None` if a store could not be read.
+/// Every caller; `None` for one that is wrong.
 pub(super) fn callers(
     root: &mut TableReader<'_, '_>,
-    stores: Option<&BTreeSet<StoreHash>>,
+    known: Known<'_>,
     issuers: Option<&BTreeSet<String>>,
 ) -> Option<Vec<Option<Caller>>> {
     let mut seen = Seen::default();
     let callers = root.tables("caller", EXAMPLE, |table| {
-        caller(table, stores, issuers, &mut seen)
+        caller(table, known, issuers, &mut seen)
     });
     signed::refuse_overlaps(root, callers.as_deref().unwrap_or_default());
     callers
@@ -56,7 +57,7 @@ pub(super) fn callers(
 
 fn caller(
     table: &mut TableReader<'_, '_>,
-    known: Option<&BTreeSet<StoreHash>>,
+    known: Known<'_>,
     issuers: Option<&BTreeSet<String>>,
     seen: &mut Seen,
 ) -> Option<Caller> {

@@ -61,6 +61,9 @@ pub const BODY: usize = MIB;
 /// `limits.batch_body` of a batch: 250 metafields of 16 KiB.
 pub const BATCH_BODY: usize = 4 * MIB;
 
+/// The most that `limits.batch_items` can be: judging a batch takes a worker from the others for so long.
+pub const MOST_BATCH_ITEMS: usize = 10_000;
+
 /// `limits.batch_items`: BigCommerce keeps at most 250 metafields an entity for one client id.
 pub const BATCH_ITEMS: usize = 250;
 
@@ -78,6 +81,9 @@ pub const ANSWER_MEMORY: usize = 64 * MIB;
 /// `limits.ownership_entries`, metafields whose namespace, key and customer are remembered: those of some
 /// ten thousand customers. With names of usual length they take about 20 MiB, at most 50 MiB.
 pub const OWNERSHIP_ENTRIES: usize = 65_536;
+
+/// The most that a count of connections may be.
+const MOST: usize = 1_048_576;
 
 /// `[limits]`. Sizes are in bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,17 +137,13 @@ pub(super) fn limits(table: &mut TableReader<'_, '_>) -> Limits {
             refuse_too_little_memory(table, &memory, key, size);
         }
     }
+    let mut integer = |key, default, most| table.or(key, default, value::integer(1..=most)).value;
+    let connections = integer("connections", CONNECTIONS, MOST);
+    let connections_per_peer = integer("connections_per_peer", CONNECTIONS_PER_PEER, MOST);
+    let batch_items = integer("batch_items", BATCH_ITEMS, MOST_BATCH_ITEMS);
     Limits {
-        connections: table
-            .or("connections", CONNECTIONS, value::integer(1..=1_048_576))
-            .value,
-        connections_per_peer: table
-            .or(
-                "connections_per_peer",
-                CONNECTIONS_PER_PEER,
-                value::integer(1..=1_048_576),
-            )
-            .value,
+        connections,
+        connections_per_peer,
         exempt_local_peers: table
             .or("exempt_local_peers", EXEMPT_LOCAL_PEERS, value::boolean)
             .value,
@@ -174,9 +176,7 @@ pub(super) fn limits(table: &mut TableReader<'_, '_>) -> Limits {
             .value,
         body: body.value,
         batch_body: batch_body.value,
-        batch_items: table
-            .or("batch_items", BATCH_ITEMS, value::integer(1..=10_000))
-            .value,
+        batch_items,
         value_length: table
             .or("value_length", VALUE_LENGTH, value::integer(1..=1_048_576))
             .value,

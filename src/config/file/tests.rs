@@ -9,8 +9,8 @@ use toml::de::{DeTable, DeValue};
 use super::*;
 use crate::config::problem::Problem;
 use crate::observe::{OnFailure, Output};
-use crate::policy::vocabulary::{PermissionSet, Scope, Verb};
-use crate::policy::{NamespacePattern, Ownership, UnknownFields};
+use crate::policy::vocabulary::{Id, PermissionSet, Scope, Verb};
+use crate::policy::{Ownership, Pattern, Required, UnknownFields};
 
 mod bad;
 mod issuers;
@@ -145,7 +145,7 @@ const SHIPPED_ISSUER: &str =
     "[[issuer]]\nname = \"idp\"\nissuer = \"x\"\naudience = \"x\"\njwks = { file = \"x\" }";
 
 /// The keys that stand in the shipped file as comments and are asked for nevertheless.
-const WITHOUT_DEFAULT: [&str; 13] = [
+const WITHOUT_DEFAULT: [&str; 17] = [
     "workers",
     "listen.socket_mode",
     "listen.tls",
@@ -159,6 +159,10 @@ const WITHOUT_DEFAULT: [&str; 13] = [
     "caller[].operations",
     "caller[].permission_sets",
     "caller[].namespaces",
+    "caller[].keys",
+    "caller[].customers",
+    "caller[].batch_items",
+    "caller[].require",
 ];
 
 /// No key at its default.
@@ -302,6 +306,10 @@ stores = [\"def\"]
 operations = [\"list_all\", \"get\"]
 permission_sets = [\"read\"]
 namespaces = [\"crm\", \"crm.*\"]
+keys = [\"tier\"]
+customers = [7, \"1000-1999\", 42]
+batch_items = 20
+require = [\"key\", \"permission_set\"]
 ";
     let file = read_good(text);
     let sources: Vec<_> = file
@@ -336,26 +344,46 @@ namespaces = [\"crm\", \"crm.*\"]
         caller.scopes,
         [Scope::CustomersReadOnly, Scope::StoredPaymentInstruments]
     );
+    grants_are_taken_over(&caller.grants);
+}
+
+fn grants_are_taken_over(grants: &Grants) {
+    fn value<T: Clone>(grant: Option<&Located<Vec<T>>>) -> Vec<T> {
+        grant.unwrap().value.clone()
+    }
+    let id = |value| Id::new(value).unwrap();
     assert_eq!(
-        caller.grants.stores.as_deref(),
-        StoreHash::parse("def").as_slice().into()
+        value(grants.stores.as_ref()),
+        StoreHash::parse("def").as_slice()
     );
     assert_eq!(
-        caller.grants.operations,
-        Some(vec![Verb::ListAll, Verb::Get])
+        value(grants.operations.as_ref()),
+        [Verb::ListAll, Verb::Get]
     );
     assert_eq!(
-        caller.grants.permission_sets,
-        Some(vec![PermissionSet::Read])
+        value(grants.permission_sets.as_ref()),
+        [PermissionSet::Read]
     );
-    let patterns = [
-        NamespacePattern::Exact("crm".to_owned()),
-        NamespacePattern::Prefix("crm.".to_owned()),
-    ];
+    let patterns = ["crm", "crm."].map(ToOwned::to_owned);
+    let [exact, prefix] = patterns;
     assert_eq!(
-        caller.grants.namespaces.as_deref(),
-        Some(patterns.as_slice())
+        value(grants.namespaces.as_ref()),
+        [Pattern::Exact(exact), Pattern::Prefix(prefix)]
     );
+    assert_eq!(
+        value(grants.keys.as_ref()),
+        [Pattern::Exact("tier".to_owned())]
+    );
+    assert_eq!(
+        value(grants.customers.as_ref()),
+        [id(7)..=id(7), id(1000)..=id(1999), id(42)..=id(42)]
+    );
+    assert_eq!(grants.batch_items.unwrap().value, 20);
+    assert_eq!(
+        value(grants.require.as_ref()),
+        [Required::Key, Required::PermissionSet]
+    );
+    assert_eq!(grants.require.as_ref().unwrap().place.line, 18);
 }
 
 #[test]

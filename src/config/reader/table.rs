@@ -57,6 +57,12 @@ impl<'r, 't> TableReader<'r, 't> {
         self.is_sound
     }
 
+    /// Where the value of this key stands, or the table if it has none. Does not take the key.
+    pub fn place_of(&self, key: &str) -> Place {
+        let value = self.table.get(key);
+        value.map_or(self.place, |value| self.findings.place(value.span()))
+    }
+
     /// Whether the table has this key. Unlike the other methods, this does not take it.
     pub fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)
@@ -136,6 +142,27 @@ impl<'r, 't> TableReader<'r, 't> {
         hint: &str,
         mut parse: impl FnMut(&DeValue<'_>, Place) -> Result<T, Fault>,
     ) -> Option<Vec<T>> {
+        let mut kept: Vec<Located<T>> = Vec::new();
+        let found = self.entries(key, hint, usize::MAX, |entry, place| {
+            let value = parse(entry, place)?;
+            if let Some(earlier) = kept.iter().find(|earlier| earlier.value == value) {
+                return Err(twice(earlier.place));
+            }
+            kept.push(Located { value, place });
+            Ok(())
+        });
+        found.map(|_| kept.into_iter().map(|kept| kept.value).collect())
+    }
+
+    /// As [`TableReader::list`], of at most `most` entries, where whoever parses them looks for repeated
+    /// ones.
+    pub fn entries<T>(
+        &mut self,
+        key: &'static str,
+        hint: &str,
+        most: usize,
+        mut parse: impl FnMut(&DeValue<'_>, Place) -> Result<T, Fault>,
+    ) -> Option<Vec<T>> {
         let (place, value) = self.take(key)?;
         let Some(entries) = value.as_array() else {
             let fault = Fault::mismatch("an array", value);
@@ -147,20 +174,21 @@ impl<'r, 't> TableReader<'r, 't> {
             self.fault(place, key, Fault::new("is empty").with_hint(hint));
             return None;
         }
-        let mut kept: Vec<Located<T>> = Vec::new();
+        if entries.len() > most {
+            let fault = Fault::new(format!("has {} entries", entries.len()));
+            self.fault(place, key, fault.with_hint(format!("the most are {most}")));
+            return None;
+        }
+        let mut kept = Vec::new();
         for (index, entry) in entries.iter().enumerate() {
             let place = self.findings.place(entry.span());
-            let unique = |value| match kept.iter().find(|earlier| earlier.value == value) {
-                Some(earlier) => Err(twice(earlier.place)),
-                None => Ok(Located { value, place }),
-            };
-            match parse(entry.get_ref(), place).and_then(unique) {
+            match parse(entry.get_ref(), place) {
                 Ok(entry) => kept.push(entry),
                 Err(fault) => self.fault(place, &format!("{key}[{index}]"), fault),
             }
         }
         // A list that lost entries must not look like a shorter one.
-        (kept.len() == entries.len()).then(|| kept.into_iter().map(|kept| kept.value).collect())
+        (kept.len() == entries.len()).then_some(kept)
     }
 
     /// A list that must be there and not be empty.

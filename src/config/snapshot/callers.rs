@@ -1,28 +1,17 @@
 //! The callers of a configuration, with their grants and by what they are known.
 
 use crate::config::file;
+use crate::config::problem::Located;
 use crate::identity::{Caller, Callers, Digest, KnownBy, Token};
-use crate::policy::{Grants, Namespaces, Ownership};
+use crate::policy::{Customers, Grants, Names, Ownership, Pattern};
 use std::sync::Arc;
 
 /// A configuration's callers, in its order.
 pub(super) fn callers(list: &[file::Caller], ownership: Ownership) -> Vec<Arc<Caller>> {
     let caller = |caller: &file::Caller| {
-        let grants = Grants {
-            scopes: caller.scopes.clone(),
-            stores: caller.grants.stores.clone(),
-            operations: caller.grants.operations.clone(),
-            permission_sets: caller.grants.permission_sets.clone(),
-            namespaces: caller
-                .grants
-                .namespaces
-                .clone()
-                .map_or(Namespaces::Any, Namespaces::Only),
-            ownership,
-        };
         Arc::new(Caller {
             name: caller.name.clone(),
-            grants,
+            grants: grants(caller, ownership),
         })
     };
     list.iter().map(caller).collect()
@@ -44,4 +33,32 @@ pub(super) fn table(list: &[file::Caller], callers: &[Arc<Caller>]) -> Callers {
     };
     let known = callers.iter().map(Arc::clone);
     Callers::new(known.zip(list.iter().map(known_by)))
+}
+
+fn grants(caller: &file::Caller, ownership: Ownership) -> Grants {
+    let grants = &caller.grants;
+    let stores = grants.stores.as_ref();
+    let customers = grants.customers.as_ref();
+    Grants {
+        stores: stores.map(|stores| stores.value.iter().copied().collect()),
+        operations: listed(grants.operations.as_ref()),
+        permission_sets: listed(grants.permission_sets.as_ref()),
+        namespaces: names(grants.namespaces.as_ref()),
+        keys: names(grants.keys.as_ref()),
+        customers: customers.map(|customers| Customers::of(customers.value.iter().cloned())),
+        batch_items: grants.batch_items.map(|items| items.value),
+        require: listed(grants.require.as_ref()).unwrap_or_default(),
+        ownership,
+        ..Grants::of_scopes(caller.scopes.clone())
+    }
+}
+
+fn listed<T: Clone>(list: Option<&Located<Vec<T>>>) -> Option<Vec<T>> {
+    list.map(|list| list.value.clone())
+}
+
+fn names(patterns: Option<&Located<Vec<Pattern>>>) -> Names {
+    patterns.map_or(Names::Any, |patterns| {
+        Names::only(patterns.value.iter().cloned())
+    })
 }

@@ -2,21 +2,13 @@
 
 use super::*;
 use crate::policy::vocabulary::Scope;
-use crate::policy::{Namespaces, Ownership};
 use http::{HeaderName, HeaderValue};
 
 /// The second in which the token `until-noon-of-one` and every certificate here expire.
 const NOON: i64 = 1_800_000_000;
 
 fn caller(name: &str) -> Caller {
-    let grants = Grants {
-        scopes: vec![Scope::Customers],
-        stores: None,
-        operations: None,
-        permission_sets: None,
-        namespaces: Namespaces::Any,
-        ownership: Ownership::LookUp,
-    };
+    let grants = Grants::of_scopes(vec![Scope::Customers]);
     Caller {
         name: name.to_owned(),
         grants,

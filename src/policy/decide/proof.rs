@@ -30,7 +30,7 @@ pub enum Judged<'a> {
 #[derive(Debug)]
 #[must_use = "the answer must be judged"]
 pub struct Veil<'a> {
-    metafield: Option<Id>,
+    operation: Operation,
     grants: &'a Grants,
 }
 
@@ -47,8 +47,8 @@ impl<'a> Judged<'a> {
         match grants.needs(&allowed.operation) {
             Needs::Nothing => Self::Allowed(allowed),
             Needs::Answer => {
-                let metafield = allowed.operation.metafield;
-                Self::Veiled(allowed, Veil { metafield, grants })
+                let operation = allowed.operation.clone();
+                Self::Veiled(allowed, Veil { operation, grants })
             }
             Needs::Owners => {
                 let ids: Vec<Id> = match allowed.operation.metafield {
@@ -90,11 +90,12 @@ impl Veil<'_> {
     /// Whether a body that shows the metafield may be passed on: outside the caller's grants it does not
     /// exist for it.
     pub fn judge(self, body: &[u8]) -> Result<(), Denial> {
-        let owner = self.metafield.and_then(|id| owner::owner_in(body, id));
+        let metafield = self.operation.metafield;
+        let owner = metafield.and_then(|id| owner::owner_in(body, id));
         let owner = owner.ok_or_else(|| Denial::UpstreamProtocolError {
             cause: "it does not show whose metafield it is".to_owned(),
         })?;
-        match self.grants.refuse_owner(&owner) {
+        match self.grants.refuse_owner(&owner, &self.operation) {
             None => Ok(()),
             Some(_) => Err(Denial::UnknownMetafield),
         }
@@ -148,8 +149,11 @@ impl Unproven<'_> {
     fn fault(&self, index: usize, owner: Option<&Owner>) -> Option<Fault> {
         let (code, field, reason) = match owner {
             Some(owner) => {
-                let (code, field) = self.grants.refuse_owner(owner)?;
-                (code, field, "the metafield is outside the caller's grant")
+                let operation = &self.allowed.operation;
+                match self.grants.refuse_owner(owner, operation)? {
+                    (Code::OwnershipUnknown, field) => (Code::OwnershipUnknown, field, UNKNOWN),
+                    (code, field) => (code, field, "the metafield is outside the caller's grant"),
+                }
             }
             None => (Code::OwnershipUnknown, "id", UNKNOWN),
         };

@@ -1,69 +1,105 @@
 //! What narrows a caller: the grants of its `[[caller]]`. A key that is left out narrows nothing.
 
+mod customers;
+mod names;
+
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 use toml::de::DeValue;
 
-use crate::config::problem::shown;
+use crate::config::problem::{Located, shown};
 use crate::config::reader::{Fault, TableReader, value};
-use crate::policy::NamespacePattern;
-use crate::policy::vocabulary::{PermissionSet, Scope, StoreHash, Verb};
+use crate::policy::vocabulary::{Id, PermissionSet, Scope, StoreHash, Verb};
+use crate::policy::{Pattern, Required};
 
-/// The most characters of a namespace, BigCommerce's own limit.
-const LONGEST_NAMESPACE: usize = 64;
+/// The most entries of `namespaces`, `keys` or `customers`: more than a person writes, and quick to read
+/// and to look up. Where more are needed, a prefix or a range says it.
+const MOST_ENTRIES: usize = 10_000;
 
-/// The grants of one `[[caller]]`.
+/// The grants of one `[[caller]]`, each with the place of its value.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Grants {
     /// The stores it may reach; `None` for every one.
-    pub stores: Option<Vec<StoreHash>>,
+    pub stores: Option<Located<Vec<StoreHash>>>,
     /// The operations it may use, each opened by a scope; `None` for what the scopes open.
-    pub operations: Option<Vec<Verb>>,
+    pub operations: Option<Located<Vec<Verb>>>,
     /// The permission sets it may write; `None` for all.
-    pub permission_sets: Option<Vec<PermissionSet>>,
+    pub permission_sets: Option<Located<Vec<PermissionSet>>>,
     /// The namespaces it keeps to; `None` for any.
-    pub namespaces: Option<Vec<NamespacePattern>>,
+    pub namespaces: Option<Located<Vec<Pattern>>>,
+    /// The keys it keeps to; `None` for any.
+    pub keys: Option<Located<Vec<Pattern>>>,
+    /// The customers it keeps to, none of them twice; `None` for any.
+    pub customers: Option<Located<Vec<RangeInclusive<Id>>>>,
+    /// The most items of its batches; `None` for `limits.batch_items`.
+    pub batch_items: Option<Located<usize>>,
+    /// The fields that its updates must name; `None` for none.
+    pub require: Option<Located<Vec<Required>>>,
 }
 
 impl Grants {
     /// Whether the caller's requests depend on whose metafields are.
     pub fn is_limited(&self) -> bool {
-        self.namespaces.is_some()
+        self.namespaces.is_some() || self.keys.is_some() || self.customers.is_some()
     }
 }
 
-/// Reads the grants. `scopes` and `known` are `None` if the scopes or a store could not be read.
+/// What the rest of the file says of grants.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::config::file) struct Known<'f> {
+    /// The configured stores; `None` if one could not be read.
+    pub(in crate::config::file) stores: Option<&'f BTreeSet<StoreHash>>,
+    /// `limits.batch_items`; `None` if the limits could not be read.
+    pub(in crate::config::file) batch_items: Option<usize>,
+}
+
+/// Reads the grants. `scopes` is `None` if the scopes could not be read.
 pub(super) fn grants(
     table: &mut TableReader<'_, '_>,
     scopes: Option<&[Scope]>,
-    known: Option<&BTreeSet<StoreHash>>,
+    known: Known<'_>,
 ) -> Grants {
-    let stores = table.list(
-        "stores",
-        "leave the key out to allow every store",
-        |found, _| known_store(found, known),
-    );
-    let operations = table.list(
-        "operations",
-        "leave the key out to allow what the scopes open",
-        |found, _| operation(found, scopes),
-    );
-    let permission_sets = table.list(
-        "permission_sets",
-        "leave the key out to allow all five",
-        |found, _| permission_set(found),
-    );
-    let namespaces = table.list(
-        "namespaces",
-        "leave the key out to allow any",
-        |found, _| namespace(found),
-    );
+    let stores = list(table, "stores", "every store", |found| {
+        known_store(found, known.stores)
+    });
+    let operations = list(table, "operations", "what the scopes open", |found| {
+        operation(found, scopes)
+    });
+    let permission_sets = list(table, "permission_sets", "all five", permission_set);
+    let namespaces = names::names(table, "namespaces", &names::NAMESPACE);
+    let keys = names::names(table, "keys", &names::KEY);
+    let customers = customers::customers(table);
+    let most = known
+        .batch_items
+        .unwrap_or(crate::config::file::limits::MOST_BATCH_ITEMS);
+    let batch_items = table.optional("batch_items", |found| batch_items(found, most));
+    let require = list(table, "require", "updates that leave fields out", |found| {
+        required(found)
+    });
     Grants {
         stores,
         operations,
         permission_sets,
         namespaces,
+        keys,
+        customers,
+        batch_items,
+        require,
     }
+}
+
+/// A list from a closed set of words; `open` is what leaving the key out allows.
+fn list<T: PartialEq>(
+    table: &mut TableReader<'_, '_>,
+    key: &'static str,
+    open: &str,
+    parse: impl Fn(&DeValue<'_>) -> Result<T, Fault>,
+) -> Option<Located<Vec<T>>> {
+    let place = table.place_of(key);
+    let hint = format!("leave the key out to allow {open}");
+    let value = table.list(key, &hint, |found, _| parse(found))?;
+    Some(Located { value, place })
 }
 
 fn known_store(
@@ -107,33 +143,22 @@ fn permission_set(found: &DeValue<'_>) -> Result<PermissionSet, Fault> {
     PermissionSet::from_name(text).ok_or_else(|| value::unknown_word(text, names))
 }
 
-fn namespace(found: &DeValue<'_>) -> Result<NamespacePattern, Fault> {
-    let text = value::text(found, "a namespace")?;
-    let (prefix, is_prefix) = match text.strip_suffix('*') {
-        Some(prefix) => (prefix, true),
-        None => (text, false),
-    };
-    let length = prefix.chars().count();
-    let fault = |message: &str, hint: &str| {
-        Err(Fault::new(format!("{} {message}", shown(text))).with_hint(hint))
-    };
-    if text == "*" {
-        fault("would be any namespace", "leave the key out to allow any")
-    } else if prefix.contains('*') || (is_prefix && (!prefix.ends_with('.') || length < 2)) {
-        fault(
-            "is neither a namespace nor a prefix",
-            "a prefix ends in `.*`, such as `crm.*`",
-        )
-    } else if length == 0 || prefix.chars().any(char::is_control) {
-        fault(
-            "is not a namespace",
-            "a namespace has at least one character and no control character",
-        )
-    } else if length + usize::from(is_prefix) > LONGEST_NAMESPACE {
-        fault("is too long", "a namespace has at most 64 characters")
-    } else if is_prefix {
-        Ok(NamespacePattern::Prefix(prefix.to_owned()))
-    } else {
-        Ok(NamespacePattern::Exact(text.to_owned()))
+fn batch_items(found: &DeValue<'_>, most: usize) -> Result<usize, Fault> {
+    let items = value::integer(1..=crate::config::file::limits::MOST_BATCH_ITEMS)(found)?;
+    if items > most {
+        return Err(
+            Fault::new(format!("{items} is more than `limits.batch_items`, {most}"))
+                .with_hint("a grant only takes away: leave the key out to allow as many"),
+        );
     }
+    Ok(items)
+}
+
+fn required(found: &DeValue<'_>) -> Result<Required, Fault> {
+    let text = value::text(found, "a field's name")?;
+    let field = Required::ALL
+        .into_iter()
+        .find(|field| field.as_str() == text);
+    let names = Required::ALL.iter().map(|field| field.as_str());
+    field.ok_or_else(|| value::unknown_word(text, names))
 }

@@ -359,7 +359,7 @@ const HEADS: [(&str, &str); 67] = [
     ),
     (
         "[limits]\n\"bad\\u001bkey\" = 1",
-        "2:1 limits.\"bad\\u{1b}key\": unknown key | known here are `body`, `batch_body`, `body_memory`, `connections`, `connections_per_peer`, `exempt_local_peers`, `http2_streams`, `header_timeout`, `idle_timeout`, `body_timeout`, `write_timeout`, `answer_timeout`, `handshake_timeout`, `target`, `headers`, `batch_items`, `value_length`, `answer_memory`, `ownership_entries`",
+        "2:1 limits.\"bad\\u{1b}key\": unknown key | known here are `body`, `batch_body`, `body_memory`, `connections`, `connections_per_peer`, `batch_items`, `exempt_local_peers`, `http2_streams`, `header_timeout`, `idle_timeout`, `body_timeout`, `write_timeout`, `answer_timeout`, `handshake_timeout`, `target`, `headers`, `value_length`, `answer_memory`, `ownership_entries`",
     ),
 ];
 const STORES: [(&str, &str); 14] = [
@@ -420,7 +420,7 @@ const STORES: [(&str, &str); 14] = [
         "2:8 store[0].hash: expected a store hash, found an integer\n3:23 store[0].credential.file: holds a PEM text instead of a path | put the text into a file of its own and name that",
     ),
 ];
-const CALLERS: [(&str, &str); 23] = [
+const CALLERS: [(&str, &str); 35] = [
     (
         "[[caller]]",
         "8:1 caller[1].name: is missing | it names the caller in logs and metrics\n8:1 caller[1].token_sha256: is missing | it is the SHA-256 of the token in 64 hex digits, not the token: `metafield-gateway token` prints both\n8:1 caller[1].scopes: is missing | name at least one scope",
@@ -480,6 +480,54 @@ const CALLERS: [(&str, &str); 23] = [
     (
         "namespaces = [\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\", \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.*\"]",
         "8:15 caller[0].namespaces[0]: `aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa…` is too long | a namespace has at most 64 characters\n8:84 caller[0].namespaces[1]: `aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.…` is too long | a namespace has at most 64 characters",
+    ),
+    (
+        "namespaces = [\"crm\", \"crm.*\", \"crm\"]",
+        "8:31 caller[0].namespaces[2]: is the same as on line 8 | each must be there once: change this one or leave it out",
+    ),
+    (
+        "keys = []",
+        "8:8 caller[0].keys: is empty | leave the key out to allow any",
+    ),
+    (
+        "keys = [\"\", \"*\", \"tier*\", 7]",
+        "8:9 caller[0].keys[0]: an empty text is not a key | a key has at least one character and no control character\n8:13 caller[0].keys[1]: `*` would be any key | leave the key out to allow any\n8:18 caller[0].keys[2]: `tier*` is neither a key nor a prefix | a prefix ends in `.*`, such as `tier.*`\n8:27 caller[0].keys[3]: expected a key, found an integer",
+    ),
+    (
+        "customers = []",
+        "8:13 caller[0].customers: is empty | leave the key out to allow every customer",
+    ),
+    (
+        "customers = 7",
+        "8:13 caller[0].customers: expected an array, found an integer | write brackets, even round a single entry: `[...]`",
+    ),
+    (
+        "customers = [0, -7, 9223372036854775808, true]",
+        "8:14 caller[0].customers[0]: `0` is not within 1 to 9223372036854775807\n8:17 caller[0].customers[1]: `-7` is not within 1 to 9223372036854775807\n8:21 caller[0].customers[2]: `9223372036854775808` is not within 1 to 9223372036854775807\n8:42 caller[0].customers[3]: expected a customer's id or a range, found a boolean | write an id without quotes, such as `42`, or both ends of a range in quotes: `\"1000-1999\"`",
+    ),
+    (
+        "customers = [\"42\", \"1 - 2\", \"01-2\", \"2-1\"]",
+        "8:14 caller[0].customers[0]: `42` is not a range of customers' ids | write an id without quotes, such as `42`, or both ends of a range in quotes: `\"1000-1999\"`\n8:20 caller[0].customers[1]: `1 - 2` is not a range of customers' ids | write an id without quotes, such as `42`, or both ends of a range in quotes: `\"1000-1999\"`\n8:29 caller[0].customers[2]: `01-2` is not a range of customers' ids | write an id without quotes, such as `42`, or both ends of a range in quotes: `\"1000-1999\"`\n8:37 caller[0].customers[3]: `2-1` ends before it begins | write the smaller id first",
+    ),
+    (
+        "customers = [7, \"5-9\", \"9-12\", 7, \"1-4\"]",
+        "8:17 caller[0].customers[1]: holds customers that are on line 8 too | each must be there once: let the ranges not overlap\n8:32 caller[0].customers[3]: holds customers that are on line 8 too | each must be there once: let the ranges not overlap",
+    ),
+    (
+        "batch_items = 0",
+        "8:15 caller[0].batch_items: `0` is not within 1 to 10000",
+    ),
+    (
+        "batch_items = 251",
+        "8:15 caller[0].batch_items: 251 is more than `limits.batch_items`, 250 | a grant only takes away: leave the key out to allow as many",
+    ),
+    (
+        "require = []",
+        "8:11 caller[0].require: is empty | leave the key out to allow updates that leave fields out",
+    ),
+    (
+        "require = [\"permission_sets\", \"key\", \"key\"]",
+        "8:12 caller[0].require[0]: `permission_sets` is not known | did you mean `permission_set`? known are `permission_set`, `namespace`, `key`\n8:38 caller[0].require[2]: is the same as on line 8 | each must be there once: change this one or leave it out",
     ),
     (
         "[[caller]]\nname = \"app\"\ntoken_sha256 = [\"1111111111111111111111111111111111111111111111111111111111111111\"]\nscopes = [\"store_v2_customers\"]",

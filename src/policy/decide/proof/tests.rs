@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::policy::vocabulary::Scope;
-use crate::policy::{NamespacePattern, Namespaces, Ownership, Route, Rules, UnknownFields, permit};
+use crate::policy::{Names, Ownership, Pattern, Route, Rules, UnknownFields, permit};
 
 const RULES: Rules = Rules {
     unknown_fields: UnknownFields::Refuse,
@@ -11,15 +11,11 @@ const RULES: Rules = Rules {
 };
 
 fn limited() -> Grants {
-    let exact = NamespacePattern::Exact("crm".to_owned());
-    let prefix = NamespacePattern::Prefix("crm.".to_owned());
+    let exact = Pattern::Exact("crm".to_owned());
+    let prefix = Pattern::Prefix("crm.".to_owned());
     Grants {
-        scopes: vec![Scope::Customers],
-        stores: None,
-        operations: None,
-        permission_sets: None,
-        namespaces: Namespaces::Only(vec![exact, prefix]),
-        ownership: Ownership::LookUp,
+        namespaces: Names::only([exact, prefix]),
+        ..Grants::of_scopes(vec![Scope::Customers])
     }
 }
 
@@ -98,7 +94,7 @@ fn requests_by_id_are_judged_by_whose_the_metafields_are() {
 fn what_a_request_shows_by_itself_needs_no_proof() {
     let limited = limited();
     let anyone = Grants {
-        namespaces: Namespaces::Any,
+        namespaces: Names::Any,
         ..limited.clone()
     };
     let new = r#"{"namespace":"crm","key":"k","value":"v","permission_set":"read"}"#;

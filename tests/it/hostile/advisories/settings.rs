@@ -47,9 +47,9 @@ fn kgateway_14572_no_setting_lets_a_refusal_pass() {
 fn infisical_8130_an_unknown_restriction_fails_the_load() {
     let caller = |line: &str| format!("{}{line}\n", good());
     for text in [
-        caller("customers = [1, 2]"),
+        caller("customer = [1, 2]"),
         caller("methods = [\"GET\"]"),
-        caller("keys = [\"k\"]"),
+        caller("key = [\"k\"]"),
         caller("max_rows = 10"),
         caller("expires = \"2030-01-01\""),
         caller("Operations = [\"get\"]"),
