@@ -33,6 +33,11 @@ impl Current {
         }
     }
 
+    /// The number of its snapshot.
+    pub(super) fn generation(&self) -> u64 {
+        self.generation
+    }
+
     /// Whether it is of the snapshot in force.
     pub(super) fn is_of(&self, live: &Live) -> bool {
         self.generation == live.generation()

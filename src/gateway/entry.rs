@@ -4,11 +4,14 @@
 use super::upstream::Progress;
 use crate::denial::{Code, Denial};
 use crate::identity::{Identity, Unidentified};
-use crate::observe::{Audit, CorrelationId, Line, Outcome, Peer, Place, Sent, Used, WorkerMetrics};
+use crate::observe::{
+    Audit, Clock, CorrelationId, Line, Outcome, Peer, Place, Sent, Used, WorkerMetrics,
+};
 use crate::policy::vocabulary::StoreHash;
 use crate::policy::{Item, Operation};
 use http::request::Parts;
 use http::{HeaderMap, Method};
+use jiff::SignedDuration;
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -53,7 +56,7 @@ impl Entry {
         audit: &Audit,
         metrics: &Arc<WorkerMetrics>,
     ) -> Self {
-        let (time, began) = stamp();
+        let (time, began) = stamp(&common.clock);
         let correlation_id = callers_id(&head.headers).unwrap_or_else(|| common.ids.fresh());
         let line = Line {
             time,
@@ -258,14 +261,22 @@ fn callers_id(headers: &HeaderMap) -> Option<CorrelationId> {
 }
 
 /// What the entries of one worker share.
-#[derive(Default)]
 pub(super) struct Common {
     ids: Ids,
+    clock: Clock,
     /// Set when the gateway ends what is still open.
     cutting: Rc<Cell<bool>>,
 }
 
 impl Common {
+    pub(super) fn new(clock: Clock) -> Self {
+        Self {
+            ids: Ids::default(),
+            clock,
+            cutting: Rc::default(),
+        }
+    }
+
     /// From now on a request that ends without an answer was cut by the gateway.
     pub(super) fn cut(&self) {
         self.cutting.set(true);
@@ -302,6 +313,9 @@ impl Ids {
 const ID: usize = 16;
 
 #[expect(clippy::disallowed_methods, reason = "a request is stamped here, once")]
-fn stamp() -> (jiff::Timestamp, Instant) {
-    (jiff::Timestamp::now(), Instant::now())
+fn stamp(clock: &Clock) -> (jiff::Timestamp, Instant) {
+    let since_epoch = SignedDuration::try_from(clock.now()).unwrap_or_default();
+    // A clock beyond the year 9999 finds everything expired.
+    let time = jiff::Timestamp::from_duration(since_epoch).unwrap_or(jiff::Timestamp::MAX);
+    (time, Instant::now())
 }

@@ -13,6 +13,7 @@ mod framing;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod head;
+mod identify;
 mod inbound;
 mod outbound;
 mod ownership;
@@ -31,8 +32,8 @@ pub use tasks::LocalExecutor;
 
 use crate::config::{Live, Made};
 use crate::denial::Denial;
-use crate::identity::Evidence;
-use crate::observe::{Audit, Peer, WorkerMetrics};
+use crate::identity::{Evidence, Memory};
+use crate::observe::{Audit, Clock, Peer, WorkerMetrics};
 use crate::policy::{Route, permit};
 use answer::Surroundings;
 use body::{Announced, RequestBody};
@@ -43,6 +44,7 @@ use http::header::{CONNECTION, EXPECT};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, Version};
 use hyper::body::Incoming;
+use identify::Identified;
 use inbound::Inbound;
 use outbound::Preferences;
 use ownership::Changes;
@@ -66,6 +68,7 @@ pub struct Gateway {
     renewals: Option<Renewals>,
     audit: Audit,
     metrics: Arc<WorkerMetrics>,
+    memory: RefCell<Memory>,
     common: Common,
     owners: Arc<Owners>,
     draining: Cell<bool>,
@@ -81,6 +84,7 @@ impl Gateway {
         audit: Audit,
         metrics: Arc<WorkerMetrics>,
         owners: Arc<Owners>,
+        clock: Clock,
     ) -> Self {
         Self {
             current: RefCell::new(Rc::new(Current::new(&live, workers, &metrics))),
@@ -89,7 +93,8 @@ impl Gateway {
             renewals,
             audit,
             metrics,
-            common: Common::default(),
+            memory: RefCell::default(),
+            common: Common::new(clock),
             owners,
             draining: Cell::new(false),
         }
@@ -194,15 +199,16 @@ impl Gateway {
         let verb = operation.verb;
         let has_body = announced.has_body(verb);
 
-        let identity = snapshot
-            .callers
-            .identify(&head.headers, evidence, entry.time())
+        let Identified { identity, scopes } = self
+            .identify(&current, &head.headers, evidence, entry.time())
+            .await
             .map_err(|unidentified| entry.unidentified(unidentified))?;
         entry.identified(&identity);
 
         if snapshot.credentials(&operation.store).is_none() {
             return Err(Denial::UnknownStore);
         }
+        scopes.map_or(Ok(()), |scopes| scopes.permit(verb))?;
         let queried = permit(&identity.caller.grants, operation)?.query(head.uri.query())?;
 
         let size = head::check_headers(&head.headers, verb, has_body, &snapshot.limits)?;

@@ -1,11 +1,15 @@
 //! What is recorded: one audit line a decision, and counters.
 
 mod audit;
+mod clock;
+mod issuers;
 mod line;
 mod metrics;
 mod reloads;
 
 pub use audit::{Audit, AuditHealth, AuditSettings, OnFailure, Output, Place, Writer};
+pub use clock::{Clock, Hand};
+pub use issuers::Board;
 pub use line::{CorrelationId, Line, Outcome, Peer, Sent, Used};
-pub use metrics::{BareClose, Exposition, LookUp, WorkerMetrics};
+pub use metrics::{BareClose, Exposition, Judged, LookUp, WorkerMetrics};
 pub use reloads::{ReloadHealth, Reloads};

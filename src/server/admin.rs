@@ -4,7 +4,7 @@
 use super::control::{Controller, Stage};
 use super::listener::{Door, Listener};
 use crate::gateway::Stream;
-use crate::observe::{Exposition, ReloadHealth};
+use crate::observe::{Board, Exposition, ReloadHealth};
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST};
 use http::uri::Authority;
@@ -36,6 +36,7 @@ pub(super) struct Admin {
     pub(super) controller: Arc<Controller>,
     pub(super) exposition: Exposition,
     pub(super) reloads: ReloadHealth,
+    pub(super) board: Board,
 }
 
 impl Admin {
@@ -125,14 +126,21 @@ impl Admin {
         }
     }
 
-    /// A refused configuration does not make the gateway unready: the one before is in force.
+    /// The word of readiness, and below it what does not hold it up but is to be known: a refused
+    /// configuration leaves the one before in force, and an issuer without keys the other callers.
     fn readiness(&self) -> Response<Full<Bytes>> {
         let (status, word) = if self.controller.is_ready() {
             (StatusCode::OK, "ready")
         } else {
             (StatusCode::SERVICE_UNAVAILABLE, "not ready")
         };
-        plain(status, format!("{word}\n{}", self.reloads.now().detail()))
+        let mut text = format!("{word}\n{}", self.reloads.now().detail());
+        for name in self.board.without_keys() {
+            text.push_str("no keys of the issuer ");
+            text.push_str(&name);
+            text.push('\n');
+        }
+        plain(status, text)
     }
 
     /// An address cannot be rebound; a name must be known.

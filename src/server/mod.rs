@@ -7,6 +7,7 @@ mod connection;
 mod control;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+mod issuers;
 mod listener;
 mod notes;
 mod proof;
@@ -22,12 +23,15 @@ pub use listener::Bound;
 pub use reload::{Reloaded, Source};
 
 use crate::config::file::{Address, File};
-use crate::config::{Live, Loaded};
+use crate::config::{Live, Loaded, Signers, Snapshot};
 use crate::gateway::{Owners, Renewals};
-use crate::observe::{Audit, AuditSettings, Exposition, ReloadHealth, WorkerMetrics, Writer};
+use crate::observe::{
+    Audit, AuditSettings, Board, Clock, Exposition, ReloadHealth, WorkerMetrics, Writer,
+};
 use admin::Admin;
 use admission::Admission;
 use control::Controller;
+use issuers::Fetcher;
 use listener::{Listener, SocketFile, bind};
 use reload::{Asked, Order, Reloader};
 use std::io;
@@ -105,6 +109,22 @@ pub struct Server {
     writer: Writer,
     sockets: Vec<SocketFile>,
     reloader: Option<mpsc::Sender<Order>>,
+    _issuers: Issuers,
+}
+
+/// Who fetches the keys of issuers, and where it is shown how they stand.
+#[derive(Debug, Clone)]
+struct Issuers {
+    board: Board,
+    fetcher: Arc<Fetcher>,
+}
+
+impl Issuers {
+    /// From now on these are the issuers.
+    fn change_to(&self, signers: &Signers) {
+        self.fetcher.fetch(signers.fetches.clone());
+        self.board.show(signers.issuers.list());
+    }
 }
 
 /// How a gateway ended.
@@ -122,13 +142,18 @@ impl Server {
     /// Binds the addresses and starts the workers. When it returns, connections are accepted. What is loaded
     /// is loaded again when its source changes; without a source it stays.
     pub fn start(loaded: Loaded, source: Option<Source>) -> Result<Self, StartError> {
+        Self::start_by(loaded, source, &Clock::system())
+    }
+
+    /// The same by another clock than the system's.
+    pub fn start_by(
+        loaded: Loaded,
+        source: Option<Source>,
+        clock: &Clock,
+    ) -> Result<Self, StartError> {
         let Loaded { file, snapshot } = loaded;
         let (listener, address, admin) = bind_both(&file)?;
-        let settings = AuditSettings {
-            output: file.audit.output.value.clone(),
-            on_failure: file.audit.on_failure,
-            queue: file.audit.queue,
-        };
+        let settings = audit_settings(&file);
         let (audit, writer) = Audit::start(&settings).map_err(|source| StartError::Audit {
             path: settings.output.to_string(),
             source,
@@ -138,13 +163,16 @@ impl Server {
             std::iter::repeat_with(Arc::default).take(count).collect();
         let controller = Arc::new(Controller::new(count));
         let reloads = ReloadHealth::new(reload::now());
+        let issuers = start_issuers(&snapshot, clock, &controller)?;
         let bound = admin.as_ref().map(|(_, bound)| bound.clone());
         if let (Some((listener, _)), Some(admin)) = (admin, &file.admin) {
             let admin = Admin {
                 hosts: admin.hosts.clone(),
                 controller: Arc::clone(&controller),
-                exposition: Exposition::new(metrics.clone(), audit.health(), reloads.clone()),
+                exposition: Exposition::new(metrics.clone(), audit.health(), reloads.clone())
+                    .with(issuers.board.clone()),
                 reloads: reloads.clone(),
+                board: issuers.board.clone(),
             };
             start_admin(admin, listener)?;
         }
@@ -153,7 +181,7 @@ impl Server {
         let drain_timeout = file.drain_timeout;
         let live = Arc::new(Live::new(snapshot));
         let reloading = source.map(|source| {
-            let reloader = Reloader::new(source, file, Arc::clone(&live), reloads);
+            let reloader = Reloader::new(source, file, Arc::clone(&live), reloads, issuers.clone());
             start_reloader(reloader)
         });
         let (reloader, renewals) = reloading.transpose()?.unzip();
@@ -169,6 +197,7 @@ impl Server {
                     audit: audit.clone(),
                     metrics,
                     owners: Arc::clone(&owners),
+                    clock: clock.clone(),
                     control: controller.control(),
                     drain_timeout,
                 })
@@ -187,6 +216,7 @@ impl Server {
             writer,
             sockets,
             reloader,
+            _issuers: issuers,
         })
     }
 
@@ -272,6 +302,30 @@ fn bind_as(
         address: address.to_string(),
         source,
     })
+}
+
+/// Keys are fetched from now on, ahead of need.
+fn start_issuers(
+    snapshot: &Snapshot,
+    clock: &Clock,
+    controller: &Controller,
+) -> Result<Issuers, StartError> {
+    let wanted = snapshot.signers.fetches.clone();
+    let fetcher = Fetcher::start(wanted, clock.clone(), controller.control());
+    let issuers = Issuers {
+        board: Board::new(clock.clone()),
+        fetcher: Arc::new(fetcher.map_err(StartError::Thread)?),
+    };
+    issuers.board.show(snapshot.signers.issuers.list());
+    Ok(issuers)
+}
+
+fn audit_settings(file: &File) -> AuditSettings {
+    AuditSettings {
+        output: file.audit.output.value.clone(),
+        on_failure: file.audit.on_failure,
+        queue: file.audit.queue,
+    }
 }
 
 fn default_workers() -> usize {

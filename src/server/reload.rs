@@ -7,6 +7,7 @@
 
 mod fixed;
 
+use super::Issuers;
 use crate::config::load::load;
 use crate::config::materials::{self, Outside};
 use crate::config::{Credentials, File, Live, LoadError, Loaded, Seen, Snapshot};
@@ -57,6 +58,7 @@ pub(super) struct Reloader {
     source: Source,
     live: Arc<Live>,
     health: ReloadHealth,
+    issuers: Issuers,
     /// As it was started, for what only a start can change.
     started: File,
     /// The one in force.
@@ -66,11 +68,18 @@ pub(super) struct Reloader {
 
 impl Reloader {
     /// One for a source, of which `file` is in force.
-    pub(super) fn new(source: Source, file: File, live: Arc<Live>, health: ReloadHealth) -> Self {
+    pub(super) fn new(
+        source: Source,
+        file: File,
+        live: Arc<Live>,
+        health: ReloadHealth,
+        issuers: Issuers,
+    ) -> Self {
         Self {
             source,
             live,
             health,
+            issuers,
             started: file.clone(),
             file,
             retired: Vec::new(),
@@ -156,6 +165,7 @@ impl Reloader {
             );
         }
         self.file = loaded.file;
+        self.issuers.change_to(&loaded.snapshot.signers);
         self.retired.push(self.live.replace(loaded.snapshot));
         self.health.change(|state| {
             state.generation += 1;

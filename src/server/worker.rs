@@ -9,7 +9,7 @@ use super::notes::SWEEP;
 use super::watch::Connections;
 use crate::config::Live;
 use crate::gateway::{Gateway, Owners, Renewals, Stream};
-use crate::observe::{Audit, Peer, WorkerMetrics};
+use crate::observe::{Audit, Clock, Peer, WorkerMetrics};
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -33,6 +33,7 @@ pub(super) struct Worker {
     pub(super) audit: Audit,
     pub(super) metrics: Arc<WorkerMetrics>,
     pub(super) owners: Arc<Owners>,
+    pub(super) clock: Clock,
     pub(super) control: Control,
     pub(super) drain_timeout: Duration,
 }
@@ -59,6 +60,7 @@ impl Worker {
             self.audit,
             Arc::clone(&self.metrics),
             self.owners,
+            self.clock,
         );
         let shared = Rc::new(Shared::new(
             Rc::new(gateway),

@@ -28,6 +28,7 @@ mod hostile;
 mod hostile_h2;
 mod hostile_upstream;
 mod identity_of_json;
+mod issuers;
 mod limits;
 mod overload;
 mod ownership;

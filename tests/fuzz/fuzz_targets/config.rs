@@ -41,8 +41,8 @@ fuzz_target!(|text: &str| {
         previous: store.previous.is_some().then(secret),
     });
     let materials = Materials {
-        credentials: credentials.collect(),
         jwks: Vec::new(),
+        credentials: credentials.collect(),
         server_tls: None,
         upstream_ca: None,
     };

@@ -5,6 +5,7 @@ use super::client::{Client, Request};
 use super::http1::{Kind, Message, json, read};
 use metafield_gateway::config::{LoadError, load::load};
 use metafield_gateway::identity::Digest;
+use metafield_gateway::observe::Clock;
 use metafield_gateway::server::{Bound, Ended, Reloaded, Server, Source, Stage};
 use std::fmt::Write as _;
 use std::fs;
@@ -184,16 +185,25 @@ impl Setup {
 
     /// Starts the gateway.
     pub fn start(self) -> Gateway {
+        self.start_by(&Clock::system())
+    }
+
+    /// Starts the gateway by another clock.
+    pub fn start_by(self, clock: &Clock) -> Gateway {
         let text = self.text();
-        self.start_with(&text)
+        self.start_as(&text, clock)
     }
 
     /// Starts a gateway with another configuration.
     pub fn start_with(self, text: &str) -> Gateway {
+        self.start_as(text, &Clock::system())
+    }
+
+    fn start_as(self, text: &str, clock: &Clock) -> Gateway {
         self.folder.write("credential", CREDENTIAL);
         self.folder.write("gateway.toml", text);
         let path = self.folder.path().join("gateway.toml");
-        self.start_at(path)
+        self.start_at(path, clock)
     }
 
     /// Starts a gateway whose files stand behind this link in its folder.
@@ -203,17 +213,17 @@ impl Setup {
             std::os::unix::fs::symlink(Path::new(link).join(name), file).expect("a link");
         }
         let path = self.folder.path().join("gateway.toml");
-        self.start_at(path)
+        self.start_at(path, &Clock::system())
     }
 
-    fn start_at(self, path: PathBuf) -> Gateway {
+    fn start_at(self, path: PathBuf, clock: &Clock) -> Gateway {
         let (seen, loaded) = load(&path, None);
         let loaded = loaded.unwrap_or_else(|error| match error {
             LoadError::Problems(problems) => panic!("{}", problems.report("test")),
             LoadError::Unreadable(error) => panic!("{error}"),
         });
-        let server =
-            Server::start(loaded, Some(Source { path, seen })).expect("the gateway starts");
+        let server = Server::start_by(loaded, Some(Source { path, seen }), clock);
+        let server = server.expect("the gateway starts");
         Gateway {
             server: Some(server),
             folder: self.folder,

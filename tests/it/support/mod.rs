@@ -8,6 +8,7 @@ pub mod fake_h2;
 pub mod frames;
 pub mod gateway;
 pub mod http1;
+pub mod issuer;
 pub mod process;
 pub mod readings;
 pub mod table;
