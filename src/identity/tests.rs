@@ -1,6 +1,7 @@
 //! Signed tokens from their bytes to their caller: vectors after Wycheproof's for JSON web signatures, key
 //! sets, and what a worker remembers.
 
+mod cost;
 mod memory;
 mod sets;
 mod signer;

@@ -1,6 +1,7 @@
 //! Change without a restart: what is swapped, what stays, and that nobody notices but those it concerns.
 
 mod credentials;
+mod disturbance;
 mod load;
 
 use crate::support::client::{ALL, Client, ONE, Request};
