@@ -23,10 +23,10 @@ use std::time::Duration;
 
 pub use self::address::Address;
 pub use self::audit::{Audit, QUEUE};
-pub use self::caller::{Caller, Grants, Identity, SignedToken};
+pub use self::caller::{Caller, Grants, Identity, SignedToken, Token};
 pub use self::issuer::{Issuer, Jwks, Remote};
 pub use self::limits::Limits;
-pub use self::listen::{Admin, Listen, Tls};
+pub use self::listen::{Admin, ClientAuth, Listen, Tls};
 pub use self::origin::{Origin, Scheme};
 pub use self::policy::Policy;
 pub use self::store::{CredentialSource, Store};
@@ -161,7 +161,12 @@ fn file(root: &mut TableReader<'_, '_>, base: &Path, named: &mut Named) -> Optio
     let reload_interval = root
         .or("reload_interval", RELOAD_INTERVAL, value::duration)
         .value;
-    let listen = root.section("listen", |table| listen::listen(table, base));
+    let mut doors_known = false;
+    let listen = root.section("listen", |table| {
+        let listen = listen::listen(table, base);
+        doors_known = table.is_sound() && listen.tls.is_some() == table.has("tls");
+        listen
+    });
     let admin = root.table("admin", "write `[admin]` with `address`", |table| {
         listen::admin(table, base)
     });
@@ -177,8 +182,10 @@ fn file(root: &mut TableReader<'_, '_>, base: &Path, named: &mut Named) -> Optio
     let known = caller::Known {
         stores: hashes.as_ref(),
         batch_items: limits.as_ref().map(|limits| limits.batch_items),
+        issuers: signers.as_ref(),
+        listen: listen.as_ref().filter(|_| doors_known),
     };
-    let callers = caller::callers(root, known, signers.as_ref());
+    let callers = caller::callers(root, known);
     *named = Named {
         credentials: credentials(stores.iter().flatten().map(Option::as_ref)),
         tls: listen.as_ref().and_then(|listen| listen.tls.clone()),

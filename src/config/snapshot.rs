@@ -117,6 +117,7 @@ impl Snapshot {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let upstream = upstream(file, materials.upstream_ca, &provider, previous)
             .map_err(|problem| problems.push(problem));
+        let authorities = materials.server_tls.as_ref().and_then(tls::authorities);
         let known = previous.and_then(|previous| previous.server_tls.as_ref());
         let server_tls = materials
             .server_tls
@@ -131,7 +132,7 @@ impl Snapshot {
             .map_err(|found| problems.extend(found));
         match (upstream, server_tls, signers, Problems::found(problems)) {
             (Ok(upstream), Ok(server_tls), Ok(signers), None) => Ok(Self {
-                callers: Arc::new(callers::table(&file.callers, &callers)),
+                callers: Arc::new(callers::table(&file.callers, &callers, authorities)),
                 signers: Arc::new(signers),
                 rules: Rules {
                     unknown_fields: file.policy.unknown_fields,

@@ -253,7 +253,7 @@ impl Denial {
             Self::CredentialEchoed => "the upstream's answer was withheld, because it held a secret of the gateway".into(),
             Self::CustomerDenied => "the caller is not granted this customer".into(),
             Self::DuplicateKey { key } => format!("the key `{key}` stands twice in one JSON object").into(),
-            Self::ExpiredCertificate => "the connection's client certificate has expired; connect anew with a current one".into(),
+            Self::ExpiredCertificate => "the connection's client certificate has expired, or its authority is not trusted any more; connect anew with a current one".into(),
             Self::ExpiredToken => "the token has expired".into(),
             Self::Fields(faults) => faults.detail().into(),
             Self::HeadersTooLarge { limit } => format!("the header fields may have at most {limit} bytes in all").into(),

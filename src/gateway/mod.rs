@@ -32,7 +32,7 @@ pub use tasks::LocalExecutor;
 
 use crate::config::{Live, Made};
 use crate::denial::Denial;
-use crate::identity::{Evidence, Memory};
+use crate::identity::{Digest, Evidence, Memory};
 use crate::observe::{Audit, Clock, Peer, WorkerMetrics};
 use crate::policy::{Route, permit};
 use answer::Surroundings;
@@ -111,11 +111,13 @@ impl Gateway {
         next
     }
 
-    /// The listener's TLS settings that are in force now.
-    pub fn server_tls(&self) -> Option<Arc<ServerConfig>> {
+    /// The listener's TLS settings that are in force now, and a digest of the authorities of client
+    /// certificates.
+    pub fn server_tls(&self) -> Option<(Arc<ServerConfig>, Option<Digest>)> {
         let current = self.current();
         let made: Option<&Made<ServerConfig>> = current.snapshot.server_tls.as_ref();
-        made.map(|made| Arc::clone(made.config()))
+        let authorities = current.snapshot.callers.authorities();
+        made.map(|made| (Arc::clone(made.config()), authorities))
     }
 
     /// From now on every HTTP/1 answer tells its client to open no new request on the connection.
@@ -159,7 +161,10 @@ impl Gateway {
                 Err(denial) => {
                     entry.report(&denial);
                     let denial = entry.refuse(denial);
-                    is_fit = is_fit_for_another(&head, &mut body, &denial).await && over.is_none();
+                    is_fit = is_fit_for_another(&head, &mut body, &denial).await
+                        && over.is_none()
+                        // Only another connection can bring another certificate.
+                        && denial != Denial::ExpiredCertificate;
                     answer::refusal(&denial)
                 }
             };

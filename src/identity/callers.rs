@@ -146,6 +146,7 @@ pub struct Callers {
     dns: HashMap<Box<str>, Arc<Caller>>,
     uids: HashMap<u32, Arc<Caller>>,
     gids: HashMap<u32, Arc<Caller>>,
+    authorities: Option<Digest>,
 }
 
 impl Callers {
@@ -165,6 +166,19 @@ impl Callers {
             (table.gids).extend(known_by.gids.into_iter().map(|gid| (gid, owned())));
         }
         table
+    }
+
+    /// The same for certificates of these authorities, by their digest. A connection that was accepted under
+    /// others proves nothing any more.
+    #[must_use]
+    pub fn trusting(mut self, authorities: Option<Digest>) -> Self {
+        self.authorities = authorities;
+        self
+    }
+
+    /// A digest of the authorities whose client certificates count.
+    pub fn authorities(&self) -> Option<Digest> {
+        self.authorities
     }
 
     /// Whose request this is, at the moment `now`. A token that is presented decides alone; only without
@@ -207,7 +221,7 @@ impl Callers {
         if let Some(certificate) = &evidence.certificate
             && let Some(caller) = self.of_certificate(certificate)?
         {
-            if certificate.not_after < now {
+            if certificate.not_after < now || evidence.authorities != self.authorities {
                 return Err(Unidentified {
                     denial: Denial::ExpiredCertificate,
                     former: Some(caller),

@@ -9,7 +9,8 @@ use super::tracked::Tracked;
 use super::watch::{Connections, Watched};
 use crate::config::Limits;
 use crate::gateway::{Gateway, LocalExecutor, Stream};
-use crate::identity::Evidence;
+
+use crate::identity::{Digest, Evidence};
 use crate::observe::{BareClose, Peer, WorkerMetrics};
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -84,7 +85,8 @@ impl Shared {
         peer: Peer,
         place: Option<Place>,
     ) -> impl Future<Output = ()> + use<> {
-        let tls = self.gateway.server_tls().map(TlsAcceptor::from);
+        let tls = self.gateway.server_tls();
+        let tls = tls.map(|(config, authorities)| (TlsAcceptor::from(config), authorities));
         let phase = if tls.is_some() {
             Phase::Handshake
         } else {
@@ -122,14 +124,14 @@ impl Shared {
     async fn run(
         &self,
         stream: Stream,
-        tls: Option<TlsAcceptor>,
+        tls: Option<(TlsAcceptor, Option<Digest>)>,
         peer: Peer,
         over: Option<&'static str>,
         watched: &Watched,
     ) -> Option<BareClose> {
         let notes = &watched.notes;
         let stream = match (stream, &tls) {
-            (Stream::Tcp(tcp), Some(tls)) => match handshake(tls, tcp).await {
+            (Stream::Tcp(tcp), Some((tls, _))) => match handshake(tls, tcp).await {
                 Ok(stream) => stream,
                 Err(error) => {
                     tracing::debug!(?peer, %error, "a TLS handshake with a client failed");
@@ -140,7 +142,10 @@ impl Shared {
         };
         notes.enter(Phase::Silent);
         let agreed = agreed_on_http2(&stream);
-        let evidence = Rc::new(proof::of(&stream));
+        let evidence = Rc::new(proof::of(
+            &stream,
+            tls.and_then(|(_, authorities)| authorities),
+        ));
         let mut socket = Socket::new(stream, Rc::clone(notes));
         let multiplexed = match agreed {
             Some(agreed) => agreed,

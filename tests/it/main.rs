@@ -32,6 +32,7 @@ mod issuers;
 mod limits;
 mod overload;
 mod ownership;
+mod peers;
 mod python_client;
 mod refused;
 mod reload;

@@ -2,6 +2,7 @@
 
 mod grants;
 mod identity;
+mod names;
 mod signed;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,12 +10,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use toml::de::DeValue;
 
 pub use self::grants::Grants;
-pub(super) use self::grants::Known;
-pub use self::identity::Identity;
+pub use self::identity::{Identity, Token};
 pub use self::signed::SignedToken;
+use super::Listen;
 use crate::config::problem::{Place, shown};
 use crate::config::reader::{Fault, TableReader, twice, value};
-use crate::policy::vocabulary::Scope;
+use crate::policy::vocabulary::{Scope, StoreHash};
 
 /// The most characters of a caller's name: it is a label of metrics and a field of every audit line.
 const LONGEST_NAME: usize = 64;
@@ -41,26 +42,34 @@ struct Seen {
     identities: identity::Seen,
 }
 
+/// What the rest of the file says of callers.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known<'f> {
+    /// The configured stores; `None` if one could not be read.
+    pub(super) stores: Option<&'f BTreeSet<StoreHash>>,
+    /// `limits.batch_items`; `None` if the limits could not be read.
+    pub(super) batch_items: Option<usize>,
+    /// The names of the issuers; `None` if one could not be read.
+    pub(super) issuers: Option<&'f BTreeSet<String>>,
+    /// Where callers come in; `None` if that could not be read.
+    pub(super) listen: Option<&'f Listen>,
+}
+
 /// Every caller; `None` for one that is wrong.
 pub(super) fn callers(
     root: &mut TableReader<'_, '_>,
     known: Known<'_>,
-    issuers: Option<&BTreeSet<String>>,
 ) -> Option<Vec<Option<Caller>>> {
-    let mut seen = Seen::default();
-    let callers = root.tables("caller", EXAMPLE, |table| {
-        caller(table, known, issuers, &mut seen)
-    });
+    let mut seen = Seen {
+        identities: identity::Seen::none_yet(known.listen),
+        ..Seen::default()
+    };
+    let callers = root.tables("caller", EXAMPLE, |table| caller(table, known, &mut seen));
     signed::refuse_overlaps(root, callers.as_deref().unwrap_or_default());
     callers
 }
 
-fn caller(
-    table: &mut TableReader<'_, '_>,
-    known: Known<'_>,
-    issuers: Option<&BTreeSet<String>>,
-    seen: &mut Seen,
-) -> Option<Caller> {
+fn caller(table: &mut TableReader<'_, '_>, known: Known<'_>, seen: &mut Seen) -> Option<Caller> {
     let name = table.required("name", "it names the caller in logs and metrics", |found| {
         name(found)
     });
@@ -70,7 +79,7 @@ fn caller(
             None => drop(seen.names.insert(name.value.clone(), name.place)),
         }
     }
-    let identity = identity::identity(table, issuers, &mut seen.identities);
+    let identity = identity::identity(table, known.issuers, &mut seen.identities);
     let scopes = table.required_list("scopes", "name at least one scope", |found, _| scope(found));
     let grants = grants::grants(table, scopes.as_deref(), known);
     Some(Caller {

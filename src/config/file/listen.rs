@@ -36,7 +36,23 @@ pub struct Tls {
     pub private_key: Located<PathBuf>,
     /// The authorities of client certificates; `None`: none are asked for.
     pub client_ca: Option<Located<PathBuf>>,
+    /// Whether a client may come without one, where there is a `client_ca`.
+    pub client_auth: ClientAuth,
 }
+
+/// `listen.tls.client_auth`: required, because who names authorities means them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientAuth {
+    /// A client without a certificate is refused in the handshake.
+    Required,
+    /// A client without a certificate is known by its token; a wrong one is refused all the same.
+    Optional,
+}
+
+const CLIENT_AUTH: [(&str, ClientAuth); 2] = [
+    ("required", ClientAuth::Required),
+    ("optional", ClientAuth::Optional),
+];
 
 /// `[admin]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,10 +120,23 @@ fn read_tls(table: &mut TableReader<'_, '_>, base: &Path) -> Option<Tls> {
         value::path(base),
     );
     let client_ca = table.optional("client_ca", value::path(base));
+    let client_auth = table.optional("client_auth", value::choice(&CLIENT_AUTH));
+    if let Some(client_auth) = client_auth
+        && !table.has("client_ca")
+    {
+        let fault = Fault::new("no client certificates are asked for without `client_ca`")
+            .with_hint("name their authorities in `client_ca`, or remove the key");
+        table.fault(client_auth.place, "client_auth", fault);
+    }
+    // What could not be read must not look as if it were not there.
+    if !table.is_sound() {
+        return None;
+    }
     Some(Tls {
         certificate: certificate?,
         private_key: private_key?,
         client_ca,
+        client_auth: client_auth.map_or(ClientAuth::Required, |found| found.value),
     })
 }
 

@@ -13,6 +13,7 @@ use crate::policy::vocabulary::{Id, PermissionSet, Scope, Verb};
 use crate::policy::{Ownership, Pattern, Required, UnknownFields};
 
 mod bad;
+mod identities;
 mod issuers;
 
 const GATEWAY: &str = include_str!("../../../config/gateway.toml");
@@ -145,7 +146,7 @@ const SHIPPED_ISSUER: &str =
     "[[issuer]]\nname = \"idp\"\nissuer = \"x\"\naudience = \"x\"\njwks = { file = \"x\" }";
 
 /// The keys that stand in the shipped file as comments and are asked for nevertheless.
-const WITHOUT_DEFAULT: [&str; 17] = [
+const WITHOUT_DEFAULT: [&str; 19] = [
     "workers",
     "listen.socket_mode",
     "listen.tls",
@@ -155,6 +156,8 @@ const WITHOUT_DEFAULT: [&str; 17] = [
     "store[].credential.previous",
     "issuer",
     "caller[].signed_token",
+    "caller[].certificate",
+    "caller[].unix",
     "caller[].stores",
     "caller[].operations",
     "caller[].permission_sets",
@@ -333,11 +336,11 @@ require = [\"key\", \"permission_set\"]
     let caller = &file.callers[0];
     assert_eq!(caller.name, "a.b-c_d");
     assert_eq!(
-        caller.identity.token_sha256[0][..4],
+        caller.identity.tokens[0].value.sha256[..4],
         [0x00, 0x11, 0x22, 0x33]
     );
     assert_eq!(
-        caller.identity.token_sha256[0][28..],
+        caller.identity.tokens[0].value.sha256[28..],
         [0xcc, 0xdd, 0xee, 0xff]
     );
     assert_eq!(

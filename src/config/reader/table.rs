@@ -191,6 +191,52 @@ impl<'r, 't> TableReader<'r, 't> {
         (kept.len() == entries.len()).then_some(kept)
     }
 
+    /// A list whose entries are values or tables, and not empty. `unique` may refuse an entry for what came
+    /// before it. `hint` is for the empty list.
+    pub fn list_or_tables<T>(
+        &mut self,
+        key: &'static str,
+        hint: &str,
+        mut parse: impl FnMut(&DeValue<'_>) -> Result<T, Fault>,
+        mut read: impl FnMut(&mut TableReader<'_, 't>) -> Option<T>,
+        mut unique: impl FnMut(&T, Place) -> Result<(), Fault>,
+    ) -> Option<Vec<Located<T>>> {
+        let (place, value) = self.take(key)?;
+        let Some(entries) = value.as_array() else {
+            let fault = Fault::mismatch("an array", value);
+            let hint = "write brackets, even round a single entry: `[...]`";
+            self.fault(place, key, fault.with_hint(hint));
+            return None;
+        };
+        if entries.is_empty() {
+            self.fault(place, key, Fault::new("is empty").with_hint(hint));
+            return None;
+        }
+        let mut kept = Vec::new();
+        for (index, entry) in entries.iter().enumerate() {
+            let (place, name) = (self.findings.place(entry.span()), format!("{key}[{index}]"));
+            let found = if entry.get_ref().is_table() {
+                match self.element(&name, hint, entry, &mut read) {
+                    Some(found) => Ok(found),
+                    None => continue,
+                }
+            } else {
+                parse(entry.get_ref())
+            };
+            match found.and_then(|value| unique(&value, place).map(|()| value)) {
+                Ok(value) => kept.push(Located { value, place }),
+                Err(fault) => self.fault(place, &name, fault),
+            }
+        }
+        // A list that lost entries must not look like a shorter one.
+        (kept.len() == entries.len()).then_some(kept)
+    }
+
+    /// Reports a key that is not there; `hint` shows how it could look.
+    pub fn must_have(&mut self, key: &'static str, hint: &str) {
+        self.report_missing(key, hint);
+    }
+
     /// A list that must be there and not be empty.
     pub fn required_list<T: PartialEq>(
         &mut self,

@@ -18,21 +18,29 @@ pub(super) fn callers(list: &[file::Caller], ownership: Ownership) -> Vec<Arc<Ca
 }
 
 /// The table of what they are known by, but for signed tokens.
-pub(super) fn table(list: &[file::Caller], callers: &[Arc<Caller>]) -> Callers {
+/// `authorities` is a digest of
+/// those whose client certificates count.
+pub(super) fn table(
+    list: &[file::Caller],
+    callers: &[Arc<Caller>],
+    authorities: Option<Digest>,
+) -> Callers {
     let known_by = |caller: &file::Caller| {
-        let tokens = caller.identity.token_sha256.iter();
+        let known = &caller.identity;
+        let tokens = known.tokens.iter().map(|token| Token {
+            digest: Digest::from(token.value.sha256),
+            expires: token.value.expires,
+        });
         KnownBy {
-            tokens: tokens
-                .map(|digest| Token {
-                    digest: Digest::from(*digest),
-                    expires: None,
-                })
-                .collect(),
-            ..KnownBy::default()
+            tokens: tokens.collect(),
+            spiffe: known.spiffe.clone(),
+            dns: known.dns.clone(),
+            uids: known.uids.clone(),
+            gids: known.gids.clone(),
         }
     };
     let known = callers.iter().map(Arc::clone);
-    Callers::new(known.zip(list.iter().map(known_by)))
+    Callers::new(known.zip(list.iter().map(known_by))).trusting(authorities)
 }
 
 fn grants(caller: &file::Caller, ownership: Ownership) -> Grants {

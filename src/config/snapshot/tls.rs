@@ -1,8 +1,9 @@
 //! TLS on both sides of the gateway, out of what was read.
 
-use crate::config::file::File;
+use crate::config::file::{ClientAuth, File};
 use crate::config::materials::ServerTls;
 use crate::config::problem::{Place, Problem};
+use crate::identity::Digest;
 use aws_lc_rs::digest::{Context, SHA256};
 use rustls::crypto::CryptoProvider;
 use rustls::server::{
@@ -88,6 +89,13 @@ pub(super) fn upstream(
     Made::of(of, known, || client_config(file, ca, provider))
 }
 
+/// A digest of the authorities of client certificates; `None` where none are asked for.
+pub(super) fn authorities(read: &ServerTls) -> Option<Digest> {
+    let authorities = read.client_ca.as_ref()?;
+    let parts: Vec<&[u8]> = authorities.iter().map(AsRef::<[u8]>::as_ref).collect();
+    Some(Digest::from(digest(&parts)))
+}
+
 /// For the listener: the known settings if nothing has changed.
 pub(super) fn server(
     file: &File,
@@ -97,7 +105,11 @@ pub(super) fn server(
 ) -> Result<Made<ServerConfig>, Problem> {
     let mut parts: Vec<&[u8]> = vec![read.private_key.secret_der()];
     parts.extend(read.certificates.iter().map(AsRef::<[u8]>::as_ref));
-    parts.push(b"client_ca");
+    let auth = file.listen.tls.as_ref().map(|tls| tls.client_auth);
+    parts.push(match auth {
+        Some(ClientAuth::Optional) => b"optional",
+        Some(ClientAuth::Required) | None => b"required",
+    });
     parts.extend(read.client_ca.iter().flatten().map(AsRef::<[u8]>::as_ref));
     let of = digest(&parts);
     Made::of(of, known, || server_config(file, read, provider))
@@ -171,7 +183,12 @@ fn server_config(
         Some(certificates) => {
             let roots =
                 Arc::new(roots(certificates).map_err(|error| client_ca(error.to_string()))?);
-            let verifier = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(provider))
+            let verifier = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(provider));
+            let verifier = match file.listen.tls.as_ref().map(|tls| tls.client_auth) {
+                Some(ClientAuth::Optional) => verifier.allow_unauthenticated(),
+                Some(ClientAuth::Required) | None => verifier,
+            };
+            let verifier = verifier
                 .build()
                 .map_err(|error| client_ca(error.to_string()))?;
             builder.with_client_cert_verifier(verifier)

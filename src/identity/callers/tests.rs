@@ -58,6 +58,7 @@ fn certificate(uri: Option<&str>, dns: &[&str]) -> Evidence {
             dns: dns.iter().map(|name| Box::from(*name)).collect(),
             not_after: at(NOON),
         }),
+        authorities: None,
         unix: None,
     }
 }
@@ -65,6 +66,7 @@ fn certificate(uri: Option<&str>, dns: &[&str]) -> Evidence {
 fn peer(uid: u32, gid: u32) -> Evidence {
     Evidence {
         certificate: None,
+        authorities: None,
         unix: Some(UnixPeer { uid, gid }),
     }
 }
@@ -277,5 +279,34 @@ fn who_is_nobody_is_told_what_would_do() {
         let refused = callers.identify(&HeaderMap::new(), &Evidence::default(), at(NOON));
         let detail = refused.map_err(|refused| refused.denial.detail().into_owned());
         assert_eq!(detail, Err(expected));
+    }
+}
+
+#[test]
+fn a_certificate_counts_under_the_authorities_that_are_trusted_now() {
+    let authorities = |text: &str| Some(Digest::of(text.as_bytes()));
+    let spiffe = vec!["spiffe://example.org/one".to_owned()];
+    for (accepted, trusted, expected) in [
+        (authorities("a"), authorities("a"), Ok("one")),
+        (
+            authorities("a"),
+            authorities("b"),
+            Err("expired_certificate"),
+        ),
+        (authorities("a"), None, Err("expired_certificate")),
+    ] {
+        let known_by = KnownBy {
+            spiffe: spiffe.clone(),
+            ..KnownBy::default()
+        };
+        let callers = Callers::new([(caller("one"), known_by)]).trusting(trusted);
+        let evidence = Evidence {
+            authorities: accepted,
+            ..certificate(Some("spiffe://example.org/one"), &[])
+        };
+        let found = callers.identify(&HeaderMap::new(), &evidence, at(0));
+        let found = found.map(|identity| identity.caller.name.as_str());
+        let found = found.map_err(|unidentified| unidentified.denial.code().as_str());
+        assert_eq!(found, expected);
     }
 }

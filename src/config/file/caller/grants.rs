@@ -8,6 +8,7 @@ use std::ops::RangeInclusive;
 
 use toml::de::DeValue;
 
+use super::Known;
 use crate::config::problem::{Located, shown};
 use crate::config::reader::{Fault, TableReader, value};
 use crate::policy::vocabulary::{Id, PermissionSet, Scope, StoreHash, Verb};
@@ -43,15 +44,6 @@ impl Grants {
     pub fn is_limited(&self) -> bool {
         self.namespaces.is_some() || self.keys.is_some() || self.customers.is_some()
     }
-}
-
-/// What the rest of the file says of grants.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::config::file) struct Known<'f> {
-    /// The configured stores; `None` if one could not be read.
-    pub(in crate::config::file) stores: Option<&'f BTreeSet<StoreHash>>,
-    /// `limits.batch_items`; `None` if the limits could not be read.
-    pub(in crate::config::file) batch_items: Option<usize>,
 }
 
 /// Reads the grants. `scopes` is `None` if the scopes could not be read.

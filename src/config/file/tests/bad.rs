@@ -3,7 +3,7 @@
 use super::*;
 
 /// Each problem as `LINE:COLUMN KEY: message | hint`.
-fn problems(text: &str) -> Vec<String> {
+pub(super) fn problems(text: &str) -> Vec<String> {
     let show = |problem: &Problem| {
         let Problem {
             line,
@@ -203,7 +203,7 @@ const HEADS: [(&str, &str); 67] = [
     ),
     (
         "[listen]\ntls = { certificate = \"a\", private_key = \"\", ca = \"b\" }",
-        "2:42 listen.tls.private_key: is empty | name a file\n2:46 listen.tls.ca: unknown key | known here are `certificate`, `private_key`, `client_ca`",
+        "2:42 listen.tls.private_key: is empty | name a file\n2:46 listen.tls.ca: unknown key | known here are `certificate`, `private_key`, `client_ca`, `client_auth`",
     ),
     (
         "[listen]\ntls = \"tls.crt\"",
@@ -423,7 +423,7 @@ const STORES: [(&str, &str); 14] = [
 const CALLERS: [(&str, &str); 35] = [
     (
         "[[caller]]",
-        "8:1 caller[1].name: is missing | it names the caller in logs and metrics\n8:1 caller[1].token_sha256: is missing | it is the SHA-256 of the token in 64 hex digits, not the token: `metafield-gateway token` prints both\n8:1 caller[1].scopes: is missing | name at least one scope",
+        "8:1 caller[1].name: is missing | it names the caller in logs and metrics\n8:1 caller[1].token_sha256: is missing | it is the SHA-256 of the token in 64 hex digits, not the token: `metafield-gateway token` prints both; or bind the caller with `signed_token`, `certificate` or `unix`\n8:1 caller[1].scopes: is missing | name at least one scope",
     ),
     (
         "scope = [\"store_v2_customers\"]",

@@ -37,7 +37,7 @@ fn an_issuer_has_defaults() {
     assert_eq!(signed.value.issuer, "idp");
     let claims: Vec<_> = signed.value.claims.iter().collect();
     assert_eq!(claims, [(&vec!["sub".to_owned()], &"app".to_owned())]);
-    assert!(file.callers[0].identity.token_sha256.is_empty());
+    assert!(file.callers[0].identity.tokens.is_empty());
 }
 
 #[test]
@@ -228,7 +228,7 @@ const BINDINGS: [(&str, &str); 19] = [
     ),
     (
         "",
-        "9:1 caller[0].token_sha256: is missing | it is the SHA-256 of the token in 64 hex digits, not the token: `metafield-gateway token` prints both",
+        "9:1 caller[0].token_sha256: is missing | it is the SHA-256 of the token in 64 hex digits, not the token: `metafield-gateway token` prints both; or bind the caller with `signed_token`, `certificate` or `unix`",
     ),
     (
         "signed_token = \"app\"",
