@@ -19,5 +19,5 @@ pub use load::{LoadError, Loaded, Seen};
 pub use materials::Materials;
 pub use problem::{Problem, Problems};
 pub use snapshot::{
-    Credentials, Fetch, Made, OwnershipSettings, Signers, Snapshot, UpstreamSettings,
+    Credentials, Fetch, Made, OwnershipSettings, Policy, Signers, Snapshot, UpstreamSettings,
 };

@@ -11,7 +11,7 @@ pub use tls::Made;
 use super::file::{self, File, Limits};
 use super::materials::{Materials, Secrets};
 use super::problem::{Place, Problem, Problems};
-use crate::identity::Callers;
+use crate::identity::{Caller, Callers};
 use crate::policy::vocabulary::{StoreHash, Verb};
 use crate::policy::{Credential, Ownership, Rules};
 use crate::secret::SecretError;
@@ -89,6 +89,35 @@ pub struct UpstreamSettings {
     pub connections: usize,
 }
 
+/// What decides of requests, as far as the file alone says: everything but tokens, keys and credentials.
+#[derive(Debug)]
+pub struct Policy {
+    /// The callers, in the file's order.
+    pub callers: Vec<Arc<Caller>>,
+    /// The rules of bodies.
+    pub rules: Rules,
+    /// The bounds.
+    pub limits: Limits,
+    /// The stores, in the file's order.
+    pub stores: Vec<StoreHash>,
+}
+
+impl Policy {
+    /// The policy of a configuration. Nothing that the file names is read.
+    pub fn of(file: &File) -> Self {
+        Self {
+            callers: callers::callers(&file.callers, file.policy.ownership),
+            rules: Rules {
+                unknown_fields: file.policy.unknown_fields,
+                batch_items: file.limits.batch_items,
+                value_length: file.limits.value_length,
+            },
+            limits: file.limits.clone(),
+            stores: file.stores.iter().map(|store| store.hash).collect(),
+        }
+    }
+}
+
 impl Limits {
     /// The most bytes that a body of this operation may have.
     pub const fn body_of(&self, verb: Verb) -> usize {
@@ -126,7 +155,12 @@ impl Snapshot {
             .map_err(|problem| problems.push(problem));
         let mut keep = |problem| problems.push(problem);
         let credentials = credentials(file, materials.credentials, &mut keep);
-        let callers = callers::callers(&file.callers, file.policy.ownership);
+        let Policy {
+            callers,
+            rules,
+            limits,
+            ..
+        } = Policy::of(file);
         let signers = issuers::signers(file, &callers, materials.jwks, &provider)
             .map(|signers| signers.after(previous.map(|previous| &*previous.signers)))
             .map_err(|found| problems.extend(found));
@@ -134,12 +168,8 @@ impl Snapshot {
             (Ok(upstream), Ok(server_tls), Ok(signers), None) => Ok(Self {
                 callers: Arc::new(callers::table(&file.callers, &callers, authorities)),
                 signers: Arc::new(signers),
-                rules: Rules {
-                    unknown_fields: file.policy.unknown_fields,
-                    batch_items: file.limits.batch_items,
-                    value_length: file.limits.value_length,
-                },
-                limits: file.limits.clone(),
+                rules,
+                limits,
                 ownership: ownership(file),
                 upstream,
                 server_tls,

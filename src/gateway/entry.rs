@@ -8,7 +8,7 @@ use crate::observe::{
     Audit, Clock, CorrelationId, Line, Outcome, Peer, Place, Sent, Used, WorkerMetrics,
 };
 use crate::policy::vocabulary::StoreHash;
-use crate::policy::{Item, Operation};
+use crate::policy::{Item, Operation, Reported};
 use http::request::Parts;
 use http::{HeaderMap, Method};
 use jiff::SignedDuration;
@@ -73,6 +73,7 @@ impl Entry {
             metafield: None,
             items: None,
             outcome: Outcome::ClientGone { allowed: false },
+            reported: None,
             lookups: 0,
             sent: Sent::No,
             credential: Used::Current,
@@ -149,6 +150,16 @@ impl Entry {
     pub(super) fn items(&mut self, items: Option<Vec<Item>>) {
         if let Some(line) = &mut self.line {
             line.items = items;
+        }
+    }
+
+    /// What the caller's grants would have refused, if they were enforced; the first counts.
+    pub(super) fn reported(&mut self, reported: Reported) {
+        if let (Some(line), Some(code)) = (&mut self.line, reported.code())
+            && line.reported.is_none()
+        {
+            line.reported = Some(code);
+            self.metrics.reported(code);
         }
     }
 

@@ -52,6 +52,7 @@ impl Gateway {
                 }
             }
         };
+        entry.reported(allowed.reported());
         entry.allow();
         let memory = self.owners.memory(&current.snapshot);
         let store = allowed.operation().store;
@@ -77,10 +78,12 @@ impl Gateway {
         match veil.map(|veil| unveil(veil, &inbound)) {
             Some(Err(denial)) => {
                 release(current, inbound);
-                Err(denial)
+                return Err(denial);
             }
-            _ => Ok((inbound, around(current, &credential))),
+            Some(Ok(reported)) => entry.reported(reported),
+            None => {}
         }
+        Ok((inbound, around(current, &credential)))
     }
 
     async fn prove(

@@ -215,6 +215,7 @@ impl Gateway {
         }
         scopes.map_or(Ok(()), |scopes| scopes.permit(verb))?;
         let queried = permit(&identity.caller.grants, operation)?.query(head.uri.query())?;
+        entry.reported(queried.reported());
 
         let size = head::check_headers(&head.headers, verb, has_body, &snapshot.limits)?;
         let mut around = current.bodies.hold();

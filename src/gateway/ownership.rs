@@ -16,7 +16,7 @@ pub(super) use watch::{Changes, Watch};
 use super::inbound::{COLLECTED, Inbound, InboundBody};
 use crate::config::Snapshot;
 use crate::denial::Denial;
-use crate::policy::Veil;
+use crate::policy::{Reported, Veil};
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http::{HeaderMap, StatusCode};
@@ -70,11 +70,11 @@ fn must_be_readable(inbound: &Inbound) -> Result<&Bytes, Denial> {
 }
 
 /// Judges an answer that shows a metafield, before any of it is passed on.
-pub(super) fn unveil(veil: Veil<'_>, inbound: &Inbound) -> Result<(), Denial> {
+pub(super) fn unveil(veil: Veil<'_>, inbound: &Inbound) -> Result<Reported, Denial> {
     if !inbound.head.status.is_success() {
-        return Ok(());
+        return Ok(Reported::default());
     }
-    veil.judge(must_be_readable(inbound)?)
+    veil.judge(must_be_readable(inbound).map(AsRef::as_ref))
 }
 
 fn is_plain(headers: &HeaderMap) -> bool {

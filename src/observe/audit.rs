@@ -336,6 +336,7 @@ mod tests {
             metafield: None,
             items: None,
             outcome: Outcome::Answered,
+            reported: None,
             lookups: 0,
             sent: Sent::Yes,
             credential: Used::Current,

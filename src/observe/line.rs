@@ -156,6 +156,8 @@ pub struct Line {
     pub items: Option<Vec<Item>>,
     /// How it ended.
     pub outcome: Outcome,
+    /// What the grants of a caller that is only reported would have refused.
+    pub reported: Option<Code>,
     /// How many look-ups were made for it.
     pub lookups: u32,
     /// Whether it reached the upstream.
@@ -217,6 +219,7 @@ impl Line {
             }),
         );
         object.text("code", self.outcome.code());
+        object.text("reported", self.reported.map(Code::as_str));
         object.number("lookups", Some(self.lookups.into()));
         object.text("sent", Some(self.sent.as_str()));
         let credential = (self.sent != Sent::No).then(|| self.credential.as_str());
@@ -387,6 +390,7 @@ mod tests {
                 },
             ]),
             outcome: Outcome::Refused(Code::OperationDenied),
+            reported: None,
             lookups: 1,
             sent: Sent::No,
             credential: Used::Current,
@@ -410,7 +414,7 @@ mod tests {
                 r#"{"time":"1970-01-01T00:00:00.000000Z","correlation_id":"ffffffff-ffff-4fff-bfff-ffffffffffff","#,
                 r#""peer":"127.0.0.1:4711","caller":null,"identified_by":null,"store":"abc","operation":"update_batch","method":"PUT","#,
                 r#""customer_id":null,"items":2,"metafield_ids":[7,null],"namespaces":[null,null],"keys":[null,null],"#,
-                r#""permission_sets":[null,"read"],"decision":"denied","code":"operation_denied","lookups":1,"sent":"no","credential":null,"#,
+                r#""permission_sets":[null,"read"],"decision":"denied","code":"operation_denied","reported":null,"lookups":1,"sent":"no","credential":null,"#,
                 r#""upstream_status":null,"duration_us":1500,"upstream_us":null}"#,
                 "\n"
             )

@@ -169,6 +169,7 @@ pub struct WorkerMetrics {
     upstream_opened: Counter,
     upstream_retried: Counter,
     credential_renewed: Counter,
+    reported: [Counter; Code::ALL.len()],
     previous_credential: Counter,
     upstream_status: Vec<Counter>,
     upstream_buckets: [Counter; BUCKETS.len() + 1],
@@ -189,6 +190,7 @@ impl Default for WorkerMetrics {
             upstream_opened: Counter::default(),
             upstream_retried: Counter::default(),
             credential_renewed: Counter::default(),
+            reported: std::array::from_fn(|_| Counter::default()),
             previous_credential: Counter::default(),
             upstream_status: std::iter::repeat_with(Counter::default)
                 .take(1000)
@@ -256,6 +258,13 @@ impl WorkerMetrics {
     /// A request was sent again with a credential that had taken the refused one's place.
     pub fn credential_renewed(&self) {
         self.credential_renewed.add(1);
+    }
+
+    /// A request was let through that its caller's grants would have refused.
+    pub fn reported(&self, code: Code) {
+        if let Some(counter) = self.reported.get(code as usize) {
+            counter.add(1);
+        }
     }
 
     /// An answer to a store's previous credential was taken.

@@ -7,7 +7,7 @@ mod proof;
 
 pub use proof::{Judged, Unproven, Veil};
 
-use super::grants::Grants;
+use super::grants::{Grants, Reported};
 use super::metafield::{self, Item};
 use super::query::{self, Query};
 use super::route::Operation;
@@ -20,6 +20,7 @@ use bytes::Bytes;
 pub struct Permitted<'a> {
     operation: Operation,
     grants: &'a Grants,
+    reported: Reported,
 }
 
 /// A permitted operation whose query was judged.
@@ -35,18 +36,24 @@ pub struct Allowed {
     operation: Operation,
     query: Query,
     body: Bytes,
+    reported: Reported,
 }
 
 /// Judges the head: the scope, and the grants that need no body.
 pub fn permit(grants: &Grants, operation: Operation) -> Result<Permitted<'_>, Denial> {
-    grants.permit(&operation)?;
-    Ok(Permitted { operation, grants })
+    let mut reported = Reported::default();
+    grants.permit(&operation, &mut reported)?;
+    Ok(Permitted {
+        operation,
+        grants,
+        reported,
+    })
 }
 
 impl<'a> Permitted<'a> {
     /// Judges the query as it was sent.
-    pub fn query(self, raw: Option<&str>) -> Result<Queried<'a>, Denial> {
-        let query = query::judge(&self.operation, raw, self.grants)?;
+    pub fn query(mut self, raw: Option<&str>) -> Result<Queried<'a>, Denial> {
+        let query = query::judge(&self.operation, raw, self.grants, &mut self.reported)?;
         Ok(Queried {
             permitted: self,
             query,
@@ -55,6 +62,11 @@ impl<'a> Permitted<'a> {
 }
 
 impl<'a> Queried<'a> {
+    /// What the grants would have refused so far.
+    pub fn reported(&self) -> Reported {
+        self.permitted.reported
+    }
+
     /// Judges the whole body: JSON, then fields, then the grants on fields. `items` receives what the
     /// body says, also where it is refused.
     pub fn body(
@@ -63,10 +75,15 @@ impl<'a> Queried<'a> {
         body: Bytes,
         items: &mut Vec<Item>,
     ) -> Result<Judged<'a>, Denial> {
-        let Permitted { operation, grants } = self.permitted;
+        let Permitted {
+            operation,
+            grants,
+            mut reported,
+        } = self.permitted;
         if operation.verb.has_body() {
-            metafield::judge(&operation, rules, grants.batch_items, &body, items)?;
-            grants.permit_items(operation.verb, items)?;
+            metafield::judge(&operation, rules, grants.batch_limit(), &body, items)?;
+            grants.hold(grants.permit_count(items.len()), &mut reported)?;
+            grants.hold(grants.permit_items(operation.verb, items), &mut reported)?;
         } else if !body.is_empty() {
             return Err(Denial::MalformedRequest {
                 reason: "this operation takes no body",
@@ -76,6 +93,7 @@ impl<'a> Queried<'a> {
             operation,
             query: self.query,
             body,
+            reported,
         };
         Ok(Judged::new(allowed, grants, items))
     }
@@ -85,6 +103,11 @@ impl Allowed {
     /// The operation that was allowed.
     pub fn operation(&self) -> &Operation {
         &self.operation
+    }
+
+    /// What the grants would have refused.
+    pub fn reported(&self) -> Reported {
+        self.reported
     }
 
     /// The bytes that were judged; they are sent as they are.

@@ -40,6 +40,28 @@ pub struct Grants {
     pub require: Vec<Required>,
     /// How a request by id is held to the grants.
     pub ownership: Ownership,
+    /// What a refusal by these grants does.
+    pub enforcement: Enforcement,
+}
+
+/// What a refusal by a caller's grants does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Enforcement {
+    /// It refuses the request.
+    Enforce,
+    /// It is only reported.
+    Report,
+}
+
+/// The first refusal by grants that was only reported.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Reported(Option<Code>);
+
+impl Reported {
+    /// The code with which the request would have been refused.
+    pub const fn code(self) -> Option<Code> {
+        self.0
+    }
 }
 
 /// How a limited caller's request by id is held to its grants.
@@ -101,6 +123,7 @@ impl Grants {
             batch_items: None,
             require: Vec::new(),
             ownership: Ownership::LookUp,
+            enforcement: Enforcement::Enforce,
         }
     }
 
@@ -110,11 +133,48 @@ impl Grants {
     }
 
     /// Whether the caller may use this operation on this store at all.
-    pub(super) fn permit(&self, operation: &Operation) -> Result<(), Denial> {
+    pub(super) fn permit(
+        &self,
+        operation: &Operation,
+        reported: &mut Reported,
+    ) -> Result<(), Denial> {
         checks::scope(self, operation)?;
         checks::HEAD
             .iter()
-            .try_for_each(|check| (check.judge)(self, operation))
+            .try_for_each(|check| self.hold((check.judge)(self, operation), reported))
+    }
+
+    /// Whether refusals are only reported.
+    pub fn only_report(&self) -> bool {
+        self.enforcement == Enforcement::Report
+    }
+
+    /// The outcome of a check of these grants: the one place where a refusal is let through.
+    pub(super) fn hold(
+        &self,
+        outcome: Result<(), Denial>,
+        reported: &mut Reported,
+    ) -> Result<(), Denial> {
+        match outcome {
+            Err(denial) if self.only_report() => {
+                reported.0.get_or_insert(denial.code());
+                Ok(())
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// The most items of a batch, where more are refused while they are read.
+    pub(super) fn batch_limit(&self) -> Option<usize> {
+        self.batch_items.filter(|_| !self.only_report())
+    }
+
+    /// Whether a batch is as small as granted.
+    pub(super) fn permit_count(&self, items: usize) -> Result<(), Denial> {
+        match self.batch_items {
+            Some(limit) if items > limit => Err(Denial::BatchOverGrant { limit }),
+            _ => Ok(()),
+        }
     }
 
     /// Whether the caller's requests depend on whose metafields are.

@@ -28,7 +28,7 @@ pub use credential::{Credential, X_AUTH_TOKEN};
 pub use decide::{Allowed, Judged, Permitted, Queried, Unproven, Veil, permit};
 pub use document::Document;
 pub use grants::checks;
-pub use grants::{Customers, Grants, Names, Ownership, Pattern, Required};
+pub use grants::{Customers, Enforcement, Grants, Names, Ownership, Pattern, Reported, Required};
 pub use json::MAX_DEPTH;
 pub use metafield::Item;
 pub use narrowing::TokenScopes;

@@ -2,7 +2,7 @@
 //! each may stand once. What is sent upstream is always in one canonical encoding (RFC 3986 section
 //! 2.1, upper-case hexadecimal), so that no other reading of it exists.
 
-use super::grants::{Grants, checks};
+use super::grants::{Grants, Reported, checks};
 use super::route::Operation;
 use super::vocabulary::{Id, Verb};
 use crate::denial::{Denial, shortened};
@@ -52,11 +52,12 @@ pub(super) fn judge(
     operation: &Operation,
     raw: Option<&str>,
     grants: &Grants,
+    reported: &mut Reported,
 ) -> Result<Query, Denial> {
     let pairs = pairs(raw.unwrap_or_default())?;
     let query = match operation.verb {
         Verb::List | Verb::ListAll => {
-            permit_list(grants, &pairs)?;
+            grants.hold(permit_list(grants, &pairs), reported)?;
             list_query(&pairs)?
         }
         Verb::Update => {
@@ -201,6 +202,7 @@ mod tests {
             &operation,
             Some(raw),
             &Grants::of_scopes(vec![Scope::Customers]),
+            &mut Reported::default(),
         )
         .map(|query| query.as_str().to_owned())
         .map_err(|denial| denial.code().as_str())

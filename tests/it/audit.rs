@@ -49,7 +49,7 @@ fn a_line_of_one_metafield() {
             "correlation_id": UUID, "caller": "writer", "identified_by": "token", "store": "abc123",
             "operation": "update",
             "method": "PUT", "customer_id": 7, "metafield_id": 9, "namespace": "crm", "key": "tier",
-            "permission_set": "app_only", "decision": "allowed", "code": null, "lookups": 0, "sent": "yes",
+            "permission_set": "app_only", "decision": "allowed", "code": null, "reported": null, "lookups": 0, "sent": "yes",
             "credential": "current", "upstream_status": 200, "waited": true,
         })
     );
@@ -64,7 +64,7 @@ fn a_line_of_a_batch() {
             "correlation_id": UUID, "caller": "writer", "identified_by": "token", "store": "abc123",
             "operation": "update_batch", "method": "PUT", "customer_id": null, "items": 2,
             "metafield_ids": [9, 10], "namespaces": ["crm", null], "keys": [null, "k"],
-            "permission_sets": [null, "read"], "decision": "allowed", "code": null, "lookups": 0, "sent": "yes",
+            "permission_sets": [null, "read"], "decision": "allowed", "code": null, "reported": null, "lookups": 0, "sent": "yes",
             "credential": "current", "upstream_status": 200, "waited": true,
         })
     );

@@ -23,6 +23,7 @@ mod doors_h2;
 mod drain;
 mod floors;
 mod forward;
+mod grants;
 mod hardening;
 mod hostile;
 mod hostile_h2;

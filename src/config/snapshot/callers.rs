@@ -3,7 +3,7 @@
 use crate::config::file;
 use crate::config::problem::Located;
 use crate::identity::{Caller, Callers, Digest, KnownBy, Token};
-use crate::policy::{Customers, Grants, Names, Ownership, Pattern};
+use crate::policy::{Customers, Enforcement, Grants, Names, Ownership, Pattern};
 use std::sync::Arc;
 
 /// A configuration's callers, in its order.
@@ -57,6 +57,10 @@ fn grants(caller: &file::Caller, ownership: Ownership) -> Grants {
         batch_items: grants.batch_items.map(|items| items.value),
         require: listed(grants.require.as_ref()).unwrap_or_default(),
         ownership,
+        enforcement: grants
+            .enforcement
+            .as_ref()
+            .map_or(Enforcement::Enforce, |found| found.value),
         ..Grants::of_scopes(caller.scopes.clone())
     }
 }

@@ -54,6 +54,8 @@ impl Prover<'_> {
         let owners = match (unproven.look_up(), unproven.ids()) {
             (Some(look_up), [id]) => match self.seek(&look_up, *id, entry).await {
                 Ok(owner) => vec![Some(owner)],
+                // A caller whose refusals are only reported is not held up by a look-up either.
+                Err(_) if unproven.only_reports() => vec![None],
                 Err(Missed::Failed(denial)) => return Err(denial),
                 Err(Missed::Answered(head, body)) => return Ok(self.pass_on(*head, body, entry)),
             },

@@ -95,6 +95,20 @@ impl Workers {
         Ok(())
     }
 
+    fn reported(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let help = "Requests let through that their callers' grants would have refused, by code";
+        let mut family = encoder.encode_descriptor("reported", help, None, MetricType::Counter)?;
+        for code in Code::ALL {
+            let counters = self.each.iter();
+            let counters = counters.filter_map(|worker| worker.reported.get(*code as usize));
+            let count: u64 = counters.map(Counter::get).sum();
+            if count > 0 {
+                count_of(family.encode_family(&[("code", code.as_str())])?, count)?;
+            }
+        }
+        Ok(())
+    }
+
     fn connections(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let accepted = self.sum(|worker| &worker.accepted);
         let open = accepted.saturating_sub(self.sum(|worker| &worker.closed));
@@ -281,6 +295,7 @@ impl Collector for Workers {
             self.each.len() as u64,
         )?;
         self.requests(&mut encoder)?;
+        self.reported(&mut encoder)?;
         self.connections(&mut encoder)?;
         self.judged(&mut encoder)?;
         self.upstream(&mut encoder)?;

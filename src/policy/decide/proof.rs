@@ -5,7 +5,7 @@
 
 use super::Allowed;
 use crate::denial::{Code, Denial, Fault, Faults, Place};
-use crate::policy::grants::{Grants, Needs};
+use crate::policy::grants::{Grants, Needs, Reported};
 use crate::policy::metafield::Item;
 use crate::policy::owner::{self, Owner};
 use crate::policy::query::Query;
@@ -88,8 +88,15 @@ impl<'a> Judged<'a> {
 
 impl Veil<'_> {
     /// Whether a body that shows the metafield may be passed on: outside the caller's grants it does not
-    /// exist for it.
-    pub fn judge(self, body: &[u8]) -> Result<(), Denial> {
+    /// exist for it. Gives what was only reported.
+    pub fn judge(self, body: Result<&[u8], Denial>) -> Result<Reported, Denial> {
+        let mut reported = Reported::default();
+        self.grants.hold(self.judged(body), &mut reported)?;
+        Ok(reported)
+    }
+
+    fn judged(&self, body: Result<&[u8], Denial>) -> Result<(), Denial> {
+        let body = body?;
         let metafield = self.operation.metafield;
         let owner = metafield.and_then(|id| owner::owner_in(body, id));
         let owner = owner.ok_or_else(|| Denial::UpstreamProtocolError {
@@ -125,6 +132,7 @@ impl Unproven<'_> {
             },
             query: Query::default(),
             body: Bytes::new(),
+            reported: Reported::default(),
         })
     }
 
@@ -134,16 +142,27 @@ impl Unproven<'_> {
         owners: impl IntoIterator<Item = Option<&'o Owner>>,
     ) -> Result<Allowed, Denial> {
         let mut owners = owners.into_iter();
+        let grants = self.grants;
+        let mut reported = self.allowed.reported;
         let faults: Vec<Fault> = (0..self.ids.len())
             .filter_map(|index| self.fault(index, owners.next().flatten()))
             .collect();
-        let operation = &self.allowed.operation;
-        match Faults::found(faults) {
-            None => Ok(self.allowed),
+        let outcome = match Faults::found(faults) {
+            None => Ok(()),
             // As in the answer to a `GET`.
-            Some(_) if operation.verb == Verb::Get => Err(Denial::UnknownMetafield),
+            Some(_) if self.allowed.operation.verb == Verb::Get => Err(Denial::UnknownMetafield),
             Some(faults) => Err(Denial::Fields(faults)),
-        }
+        };
+        grants.hold(outcome, &mut reported)?;
+        Ok(Allowed {
+            reported,
+            ..self.allowed
+        })
+    }
+
+    /// Whether its caller's refusals are only reported.
+    pub fn only_reports(&self) -> bool {
+        self.grants.only_report()
     }
 
     fn fault(&self, index: usize, owner: Option<&Owner>) -> Option<Fault> {

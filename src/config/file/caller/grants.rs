@@ -12,11 +12,16 @@ use super::Known;
 use crate::config::problem::{Located, shown};
 use crate::config::reader::{Fault, TableReader, value};
 use crate::policy::vocabulary::{Id, PermissionSet, Scope, StoreHash, Verb};
-use crate::policy::{Pattern, Required};
+use crate::policy::{Enforcement, Pattern, Required};
 
 /// The most entries of `namespaces`, `keys` or `customers`: more than a person writes, and quick to read
 /// and to look up. Where more are needed, a prefix or a range says it.
 const MOST_ENTRIES: usize = 10_000;
+
+const ENFORCEMENT: [(&str, Enforcement); 2] = [
+    ("enforce", Enforcement::Enforce),
+    ("report", Enforcement::Report),
+];
 
 /// The grants of one `[[caller]]`, each with the place of its value.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,6 +42,8 @@ pub struct Grants {
     pub batch_items: Option<Located<usize>>,
     /// The fields that its updates must name; `None` for none.
     pub require: Option<Located<Vec<Required>>>,
+    /// What a refusal by these grants does; `None`: it refuses.
+    pub enforcement: Option<Located<Enforcement>>,
 }
 
 impl Grants {
@@ -78,6 +85,7 @@ pub(super) fn grants(
         customers,
         batch_items,
         require,
+        enforcement: table.optional("enforcement", value::choice(&ENFORCEMENT)),
     }
 }
 

@@ -15,7 +15,8 @@ fn good() -> String {
 }
 
 /// Four communities asked for a mode that only reports (also envoyproxy/gateway#10024, istio/ztunnel#1659
-/// and Infisical/agent-vault#134): there is none yet, and nothing in a configuration may look like one.
+/// and Infisical/agent-vault#134): it is a caller's own `enforcement`, and nothing else in a configuration may
+/// look like one.
 #[test]
 fn kgateway_14572_no_setting_lets_a_refusal_pass() {
     for line in [
