@@ -11,6 +11,9 @@ use std::fmt;
 /// Up to so many members are compared each with each, which costs less than sorting them.
 const FEW: usize = 16;
 
+/// As many members as a token's claims usually have: growing costs more than a little room.
+const USUAL: usize = 10;
+
 /// One JSON value with all that is in it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Document<'t> {
@@ -139,7 +142,7 @@ impl<'t> Visitor<'t> for Tree<'_> {
 
     fn visit_map<A: MapAccess<'t>>(self, mut members: A) -> Result<Document<'t>, A::Error> {
         self.walk.enter(self.depth)?;
-        let mut kept = Vec::new();
+        let mut kept = Vec::with_capacity(USUAL);
         while let Some(key) = members.next_key_seed(Key)? {
             let value = members.next_value_seed(Tree {
                 walk: &mut *self.walk,
