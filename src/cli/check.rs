@@ -2,6 +2,8 @@
 //! and opens no audit log; whether those are free and can be written shows when `serve` starts.
 
 use super::load::{self, Reported};
+use crate::config::Problem;
+use crate::config::warnings::{MOST, warnings};
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -15,6 +17,7 @@ pub(super) fn check(path: &Path, without_secrets: bool) -> io::Result<u8> {
         Ok(file) => file,
         Err(Reported(code)) => return Ok(code),
     };
+    warn(path, &warnings(&file, now()))?;
     let (stores, callers) = (file.stores.len(), file.callers.len());
     let left_out = if without_secrets {
         "; nothing that it names was read"
@@ -30,4 +33,38 @@ pub(super) fn check(path: &Path, without_secrets: bool) -> io::Result<u8> {
         plural(callers)
     )?;
     Ok(0)
+}
+
+/// Tells what is right and hardly meant; it does not change the exit code.
+fn warn(path: &Path, warnings: &[Problem]) -> io::Result<()> {
+    let mut out = io::stderr().lock();
+    for warning in warnings.iter().take(MOST) {
+        let Problem {
+            line,
+            column,
+            key,
+            message,
+            hint,
+        } = warning;
+        writeln!(
+            out,
+            "warning: {}:{line}:{column}: {key}: {message}",
+            path.display()
+        )?;
+        if let Some(hint) = hint {
+            writeln!(out, "  hint: {hint}")?;
+        }
+    }
+    match warnings.len().checked_sub(MOST) {
+        Some(more) if more > 0 => writeln!(out, "and {more} more warnings"),
+        _ => Ok(()),
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tokens are about to expire by the clock"
+)]
+fn now() -> jiff::Timestamp {
+    jiff::Timestamp::now()
 }

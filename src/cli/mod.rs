@@ -3,6 +3,7 @@
 
 mod check;
 mod descriptors;
+pub mod explain;
 mod hardening;
 mod load;
 mod log;
@@ -19,13 +20,15 @@ use std::process::ExitCode;
 
 const FAILED: u8 = 1;
 const MISUSED: u8 = 2;
+/// `explain` says denied.
+const DENIED: u8 = 3;
 
 /// Puts one shared BigCommerce credential behind policy: callers send their normal requests with a
 /// token of their own, and the gateway decides, swaps the token for the real one, and forwards.
 #[derive(Debug, Parser)]
 #[command(name = "metafield-gateway", version, max_term_width = 100)]
 #[command(
-    after_help = "The operational log goes to stderr; METAFIELD_GATEWAY_LOG=error|warn|info|debug sets how much of it.\nExit codes: 0 done, 1 failed while running, 2 wrong usage or configuration."
+    after_help = "The operational log goes to stderr; METAFIELD_GATEWAY_LOG=error|warn|info|debug sets how much of it.\nExit codes: 0 done, 1 failed while running, 2 wrong usage or configuration, 3 explain says denied."
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -48,6 +51,26 @@ enum Command {
         /// Read nothing but the configuration file, as on a build machine
         #[arg(long)]
         without_secrets: bool,
+    },
+    /// Show each step of the decision on a request, and who could see and change the field afterwards
+    ///
+    /// Reads the configuration and the body alone: no credential, no key, no network.
+    Explain {
+        /// The configuration file
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// The caller whose request it is, by its name in the configuration
+        #[arg(long, value_name = "NAME")]
+        caller: String,
+        /// The method
+        #[arg(long, value_name = "METHOD")]
+        method: String,
+        /// The path, with a query if there is one, such as /stores/abc123/v3/customers/7/metafields/9
+        #[arg(long, value_name = "PATH")]
+        path: String,
+        /// A file with the body; - for standard input
+        #[arg(long, value_name = "FILE")]
+        body: Option<PathBuf>,
     },
     /// Print a fresh caller token once, and the line with its digest for the configuration
     Token,
@@ -84,6 +107,13 @@ fn run_with(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             config,
             without_secrets,
         } => check::check(&config, without_secrets),
+        Command::Explain {
+            config,
+            caller,
+            method,
+            path,
+            body,
+        } => explain::command(&config, &caller, &method, &path, body.as_deref()),
         Command::Token => token::token(),
         Command::Sandbox { listen } => sandbox::sandbox(listen),
     };

@@ -12,6 +12,7 @@ pub mod problem;
 pub mod reader;
 mod snapshot;
 mod units;
+pub mod warnings;
 
 pub use file::{File, Limits};
 pub use live::Live;

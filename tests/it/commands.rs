@@ -64,7 +64,10 @@ fn a_good_configuration_passes() {
     let ended = check(&good(), Some("a-credential\n"), &[]);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert!(ended.stdout.ends_with(": ok, 2 stores, 5 callers\n"));
-    assert_eq!(ended.stderr, "");
+    let warning = ":22:17: caller[2].scopes: `payments` can do nothing: its scopes and grants leave no operation\n";
+    assert!(ended.stderr.starts_with("warning: "), "{}", ended.stderr);
+    assert!(ended.stderr.contains(warning), "{}", ended.stderr);
+    assert_eq!(ended.stderr.matches("warning: ").count(), 1);
     let ended = check(&good(), None, &["--without-secrets"]);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert!(ended.stdout.contains("nothing that it names was read"));

@@ -1,6 +1,7 @@
 //! What a caller's grants say of requests: a table of decisions, a case a line, judged as the gateway judges,
 //! in report mode too, and explained by `explain`.
 
+mod explained;
 mod reported;
 mod table;
 

@@ -73,6 +73,11 @@ impl<'a> Judged<'a> {
         &self.judged().operation
     }
 
+    /// What the grants would have refused so far.
+    pub fn reported(&self) -> Reported {
+        self.judged().reported
+    }
+
     /// The bytes that were judged.
     pub fn body(&self) -> &Bytes {
         &self.judged().body

@@ -2,6 +2,7 @@
 //! costs a few comparisons, however many there are.
 
 use crate::policy::vocabulary::Id;
+use std::fmt;
 use std::ops::RangeInclusive;
 
 /// Some customers.
@@ -34,6 +35,19 @@ impl Customers {
             .checked_sub(1)
             .and_then(|at| self.0.get(at))
             .is_some_and(|(_, to)| customer <= *to)
+    }
+}
+
+impl fmt::Display for Customers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ranges = self.0.iter().map(|(from, to)| {
+            if from == to {
+                from.get().to_string()
+            } else {
+                format!("{}-{}", from.get(), to.get())
+            }
+        });
+        super::names::list(f, ranges)
     }
 }
 

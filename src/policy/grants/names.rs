@@ -2,6 +2,8 @@
 //! are: names and prefixes are sorted, and no prefix begins with another, so that the only one that can
 //! fit is the last one that is not after the name.
 
+use std::fmt;
+
 /// The names, of namespaces or of keys, that a caller keeps to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Names {
@@ -72,6 +74,33 @@ impl Patterns {
         let after = self.prefixes.partition_point(|prefix| **prefix <= *name);
         let nearest = after.checked_sub(1).and_then(|at| self.prefixes.get(at))?;
         (name.len() > nearest.len() && name.starts_with(&**nearest)).then_some(nearest)
+    }
+}
+
+impl fmt::Display for Names {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any => f.write_str("any"),
+            Self::Only(patterns) => {
+                let exact = patterns.exact.iter().map(ToString::to_string);
+                let prefixes = patterns.prefixes.iter().map(|prefix| format!("{prefix}*"));
+                list(f, exact.chain(prefixes))
+            }
+        }
+    }
+}
+
+/// The first of a list that may be long, and how many more there are.
+pub(super) fn list(
+    f: &mut fmt::Formatter<'_>,
+    mut entries: impl Iterator<Item = String>,
+) -> fmt::Result {
+    const SHOWN: usize = 8;
+    let shown: Vec<String> = entries.by_ref().take(SHOWN).collect();
+    f.write_str(&shown.join(", "))?;
+    match entries.count() {
+        0 => Ok(()),
+        more => write!(f, " and {more} more"),
     }
 }
 

@@ -1,0 +1,145 @@
+//! `explain`: what the gateway would decide of a request, step by step, and who could see and change the
+//! field afterwards. It reads the configuration file and the body alone: no credential, no key, no network.
+
+mod after;
+mod compared;
+mod step;
+
+pub use step::{Explanation, Mark, Step, explain};
+
+use super::load::{self, Reported};
+use super::{DENIED, MISUSED, complain};
+use crate::config::reader::value::unknown_word;
+use crate::config::{File, Policy};
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+/// A request to be explained.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// The method.
+    pub method: &'a str,
+    /// The target: a path and perhaps a query.
+    pub target: &'a str,
+    /// The whole body.
+    pub body: &'a [u8],
+}
+
+/// How many names of known callers are shown where one is not known.
+const SHOWN: usize = 20;
+
+pub(super) fn command(
+    config: &Path,
+    caller: &str,
+    method: &str,
+    target: &str,
+    body: Option<&Path>,
+) -> io::Result<u8> {
+    let file = match load::file(config)? {
+        Ok(file) => file,
+        Err(Reported(code)) => return Ok(code),
+    };
+    let policy = Policy::of(&file);
+    let Some(index) = file.callers.iter().position(|known| known.name == caller) else {
+        return unknown_caller(&file, caller);
+    };
+    let largest = file.limits.body.max(file.limits.batch_body);
+    let body = match body.map(|path| read(path, largest)).transpose() {
+        Ok(body) => body.unwrap_or_default(),
+        Err(error) => {
+            complain(&error, None)?;
+            return Ok(MISUSED);
+        }
+    };
+    let asked = Asked {
+        method,
+        target,
+        body: &body,
+    };
+    let explanation = explain(&policy, index, &asked);
+    print(&policy, index, &asked, &explanation)?;
+    Ok(if explanation.outcome.is_ok() {
+        0
+    } else {
+        DENIED
+    })
+}
+
+fn unknown_caller(file: &File, caller: &str) -> io::Result<u8> {
+    let names = file.callers.iter().map(|caller| caller.name.as_str());
+    let fault = unknown_word(caller, names.take(SHOWN));
+    let error = io::Error::other(format!("--caller: {}", fault.message));
+    complain(&error, fault.hint.as_ref().map(|hint| hint as _))?;
+    Ok(MISUSED)
+}
+
+/// A body of at most one byte more than may be sent, so that one that is too large is seen to be.
+fn read(path: &Path, largest: usize) -> io::Result<Vec<u8>> {
+    let mut body = Vec::new();
+    let limit = u64::try_from(largest).unwrap_or(u64::MAX).saturating_add(1);
+    let named = |error: io::Error| {
+        io::Error::new(error.kind(), format!("--body: {}: {error}", path.display()))
+    };
+    if path == Path::new("-") {
+        io::stdin().lock().take(limit).read_to_end(&mut body)?;
+    } else {
+        let file = std::fs::File::open(path).map_err(named)?;
+        file.take(limit).read_to_end(&mut body).map_err(named)?;
+    }
+    Ok(body)
+}
+
+fn print(
+    policy: &Policy,
+    caller: usize,
+    asked: &Asked<'_>,
+    explanation: &Explanation,
+) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    let name = policy.callers.get(caller).map_or("", |caller| &caller.name);
+    writeln!(out, "{} {} by {name}\n", asked.method, asked.target)?;
+    let width = explanation.steps.iter().map(|step| step.name.len()).max();
+    let width = width.unwrap_or_default();
+    for step in &explanation.steps {
+        let mark = step.mark.as_str();
+        writeln!(out, "  {mark:11}  {:width$}  {}", step.name, step.compared)?;
+    }
+    writeln!(out)?;
+    match &explanation.outcome {
+        Ok(()) => {
+            writeln!(
+                out,
+                "allowed{}",
+                explanation.condition.as_deref().unwrap_or_default()
+            )?;
+            if let Some(code) = explanation.reported {
+                let code = code.as_str();
+                writeln!(
+                    out,
+                    "  reported: with `enforcement = \"enforce\"` it would be refused with {code}"
+                )?;
+            }
+        }
+        Err(denial) => {
+            let (code, detail) = (denial.code(), denial.detail());
+            writeln!(
+                out,
+                "denied: {} {}\n  {detail}",
+                code.status().as_u16(),
+                code.as_str()
+            )?;
+            for (place, reason) in step::places(denial) {
+                writeln!(out, "  {place}: {reason}")?;
+            }
+        }
+    }
+    if explanation.outcome.is_ok()
+        && let Some(operation) = &explanation.operation
+    {
+        writeln!(out)?;
+        for line in after::told(policy, operation, &explanation.items) {
+            writeln!(out, "{line}")?;
+        }
+    }
+    Ok(())
+}

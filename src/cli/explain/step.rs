@@ -1,0 +1,289 @@
+//! The steps of a decision, in the order in which the gateway takes them. The outcome is what the policy
+//! says, by the same functions; a step only tells what was compared, by the same checks.
+
+use super::Asked;
+use super::compared::{compared, within};
+use crate::config::Policy;
+use crate::denial::{Code, Denial, Place};
+use crate::policy::{Grants, Item, Judged, Operation, Route, checks, permit};
+use bytes::Bytes;
+use http::Method;
+
+/// How a step went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mark {
+    /// Nothing against the request.
+    Ok,
+    /// The request is denied here.
+    Denied,
+    /// It would be denied here, and is only reported.
+    Reported,
+    /// It is settled when the gateway knows more than the request says.
+    LookedUp,
+    /// It is not judged here.
+    NotJudged,
+    /// The decision fell before.
+    NotReached,
+}
+
+impl Mark {
+    /// The word that is shown.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Denied => "DENIED",
+            Self::Reported => "reported",
+            Self::LookedUp => "looked up",
+            Self::NotJudged => "not judged",
+            Self::NotReached => "not reached",
+        }
+    }
+}
+
+/// One step.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// What is judged.
+    pub name: &'static str,
+    /// With what outcome.
+    pub mark: Mark,
+    /// What was compared with what.
+    pub compared: String,
+}
+
+/// A decision with its steps.
+#[derive(Debug)]
+pub struct Explanation {
+    /// Every step in its order.
+    pub steps: Vec<Step>,
+    /// Whether the request is allowed, or why not.
+    pub outcome: Result<(), Denial>,
+    /// What an allowed request still depends on.
+    pub condition: Option<String>,
+    /// What the grants would have refused, where they only report.
+    pub reported: Option<Code>,
+    /// The operation, where the request names one.
+    pub operation: Option<Operation>,
+    /// What the body says.
+    pub items: Vec<Item>,
+}
+
+/// Explains a request of one of the policy's callers, by its place in the configuration.
+pub fn explain(policy: &Policy, caller: usize, asked: &Asked<'_>) -> Explanation {
+    let mut found = Explanation {
+        steps: Vec::new(),
+        outcome: Ok(()),
+        condition: None,
+        reported: None,
+        operation: None,
+        items: Vec::new(),
+    };
+    let outcome = decide(policy, caller, asked, &mut found);
+    found.outcome = outcome;
+    found.steps = steps(policy, caller, asked, &found);
+    found
+}
+
+fn decide(
+    policy: &Policy,
+    caller: usize,
+    asked: &Asked<'_>,
+    found: &mut Explanation,
+) -> Result<(), Denial> {
+    let limits = &policy.limits;
+    if asked.target.len() > limits.target {
+        return Err(Denial::TargetTooLong {
+            limit: limits.target,
+        });
+    }
+    let method = Method::from_bytes(asked.method.as_bytes());
+    let reads = matches!(method, Ok(Method::GET | Method::HEAD));
+    if reads && !asked.body.is_empty() {
+        return Err(Denial::MalformedRequest {
+            reason: "GET and HEAD take no body",
+        });
+    }
+    let (path, query) = parts(asked.target);
+    let route = Route::parse(path).ok_or(Denial::UnknownRoute)?;
+    let not_allowed = Denial::MethodNotAllowed {
+        allow: route.allow(),
+    };
+    let operation = method.ok().and_then(|method| route.operation(&method));
+    let operation = operation.ok_or(not_allowed)?;
+    found.operation = Some(operation.clone());
+    let caller = policy.callers.get(caller).ok_or(Denial::UnknownToken)?;
+    if !policy.stores.contains(&operation.store) {
+        return Err(Denial::UnknownStore);
+    }
+    let limit = limits.body_of(operation.verb);
+    let queried = permit(&caller.grants, operation)?.query(query)?;
+    found.reported = queried.reported().code();
+    if asked.body.len() > limit {
+        return Err(Denial::BodyTooLarge { limit });
+    }
+    let body = Bytes::copy_from_slice(asked.body);
+    let judged = queried.body(&policy.rules, body, &mut found.items)?;
+    found.reported = judged.reported().code();
+    found.condition = match &judged {
+        Judged::Allowed(_) => None,
+        Judged::Veiled(..) => Some(format!(
+            ", if the metafield in BigCommerce's answer is {}; else 404 unknown_metafield",
+            within(&caller.grants)
+        )),
+        Judged::Unproven(unproven) if unproven.look_up().is_some() => Some(format!(
+            ", if the metafield is {}: the gateway remembers that, or asks BigCommerce by one GET",
+            within(&caller.grants)
+        )),
+        Judged::Unproven(_) => Some(format!(
+            ", if the gateway remembers each metafield, and that it is {}; else 403 by its index",
+            within(&caller.grants)
+        )),
+    };
+    Ok(())
+}
+
+pub(super) fn parts(target: &str) -> (&str, Option<&str>) {
+    match target.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (target, None),
+    }
+}
+
+/// The names of the steps, in their order.
+const ORDER: [&str; 20] = [
+    "target",
+    "framing",
+    "path",
+    "method",
+    "token",
+    "store",
+    "scopes",
+    "stores",
+    "operations",
+    "customers",
+    "namespaces",
+    "keys",
+    "query",
+    "headers",
+    "size",
+    "json",
+    "fields",
+    "batch_items",
+    "grants on fields",
+    "ownership",
+];
+
+/// The step at which a request is denied.
+fn step_of(denial: &Denial) -> &'static str {
+    match denial {
+        Denial::TargetTooLong { .. } => "target",
+        Denial::UnknownRoute => "path",
+        Denial::MethodNotAllowed { .. } => "method",
+        Denial::UnknownToken => "token",
+        Denial::UnknownStore => "store",
+        Denial::ScopeDenied { .. } => "scopes",
+        Denial::StoreDenied => "stores",
+        Denial::OperationDenied => "operations",
+        Denial::CustomerDenied | Denial::CustomerUnproven { .. } => "customers",
+        Denial::NamespaceUnproven { .. } => "namespaces",
+        Denial::KeyUnproven { .. } => "keys",
+        Denial::MalformedQuery { .. } | Denial::UnknownQueryKey { .. } => "query",
+        Denial::BodyTooLarge { .. } => "size",
+        Denial::BatchOverGrant { .. } => "batch_items",
+        Denial::Fields(faults) if faults.iter().any(|fault| is_of_grants(fault.code)) => {
+            "grants on fields"
+        }
+        Denial::BatchTooLarge { .. } | Denial::Fields(_) => "fields",
+        Denial::MalformedRequest { .. } => "framing",
+        _ => "json",
+    }
+}
+
+fn is_of_grants(code: Code) -> bool {
+    matches!(
+        code,
+        Code::PermissionSetDenied | Code::NamespaceDenied | Code::KeyDenied | Code::CustomerDenied
+    )
+}
+
+fn steps(policy: &Policy, caller: usize, asked: &Asked<'_>, found: &Explanation) -> Vec<Step> {
+    let denied = found.outcome.as_ref().err().map(step_of);
+    let at = denied.and_then(|name| ORDER.iter().position(|known| *known == name));
+    let grants = policy.callers.get(caller).map(|caller| &caller.grants);
+    let mark = |index: usize, name: &str| match at {
+        Some(at) if index > at => Mark::NotReached,
+        Some(at) if index == at => Mark::Denied,
+        _ if name == "headers" || name == "token" => Mark::NotJudged,
+        _ if name == "ownership" && found.condition.is_some() => Mark::LookedUp,
+        _ if grants.is_some_and(|grants| is_reported(grants, name, found, asked)) => Mark::Reported,
+        _ => Mark::Ok,
+    };
+    let steps = ORDER.iter().enumerate().map(|(index, name)| Step {
+        name,
+        mark: mark(index, name),
+        compared: compared(policy, grants, asked, found, name),
+    });
+    steps.collect()
+}
+
+/// Whether a check of grants that only report has something against the request.
+fn is_reported(grants: &Grants, name: &str, found: &Explanation, asked: &Asked<'_>) -> bool {
+    let Some(operation) = found.operation.as_ref().filter(|_| grants.only_report()) else {
+        return false;
+    };
+    match name {
+        "batch_items" => grants
+            .batch_items
+            .is_some_and(|most| found.items.len() > most),
+        "grants on fields" => checks::ITEM.iter().any(|check| {
+            let items = found.items.iter().enumerate();
+            let verb = operation.verb;
+            verb.has_body()
+                && items
+                    .into_iter()
+                    .any(|(at, item)| check.judge(grants, verb, at, item).is_some())
+        }),
+        _ => {
+            let by_head = checks::HEAD.iter().filter(|check| check.name == name);
+            let by_head = by_head
+                .into_iter()
+                .any(|check| (check.judge)(grants, operation).is_err());
+            by_head || is_listed_outside(grants, name, operation, asked)
+        }
+    }
+}
+
+/// Whether a list asks for more than it may, by the outcome of a caller that is held to this grant alone.
+fn is_listed_outside(
+    grants: &Grants,
+    name: &str,
+    operation: &Operation,
+    asked: &Asked<'_>,
+) -> bool {
+    let mut alone = Grants::of_scopes(grants.scopes.clone());
+    match name {
+        "namespaces" => alone.namespaces.clone_from(&grants.namespaces),
+        "keys" => alone.keys.clone_from(&grants.keys),
+        _ => return false,
+    }
+    let (_, query) = parts(asked.target);
+    let outcome = permit(&alone, operation.clone()).and_then(|permitted| permitted.query(query));
+    outcome.is_err_and(|denial| step_of(&denial) == name)
+}
+
+/// The places of a denial, as the answer's `errors` names them.
+pub(super) fn places(denial: &Denial) -> Vec<(String, String)> {
+    let Denial::Fields(faults) = denial else {
+        return Vec::new();
+    };
+    let place = |place: &Place| match place {
+        Place::Body => "body".to_owned(),
+        Place::Field(field) => field.to_string(),
+        Place::Item(index, None) => format!("item {index}"),
+        Place::Item(index, Some(field)) => format!("item {index}, {field}"),
+    };
+    faults
+        .iter()
+        .map(|fault| (place(&fault.place), fault.reason.to_string()))
+        .collect()
+}
