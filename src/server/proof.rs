@@ -3,8 +3,8 @@
 use crate::gateway::Stream;
 use crate::identity::{Certificate, Digest, Evidence, UnixPeer};
 
-/// The evidence of a connection whose handshake is done, under these authorities of client certificates. What cannot be read proves nothing, and its
-/// requests then need a token.
+/// The evidence of a connection whose handshake is done, under these authorities of client certificates.
+/// What cannot be read proves nothing, and its requests then need a token.
 pub(super) fn of(stream: &Stream, authorities: Option<Digest>) -> Evidence {
     let mut evidence = Evidence {
         authorities,

@@ -92,7 +92,9 @@ pub(super) fn upstream(
 /// A digest of the authorities of client certificates; `None` where none are asked for.
 pub(super) fn authorities(read: &ServerTls) -> Option<Digest> {
     let authorities = read.client_ca.as_ref()?;
-    let parts: Vec<&[u8]> = authorities.iter().map(AsRef::<[u8]>::as_ref).collect();
+    let mut parts: Vec<&[u8]> = authorities.iter().map(AsRef::<[u8]>::as_ref).collect();
+    // Their order means nothing.
+    parts.sort_unstable();
     Some(Digest::from(digest(&parts)))
 }
 
