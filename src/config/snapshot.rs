@@ -118,6 +118,13 @@ impl Policy {
     }
 }
 
+impl UpstreamSettings {
+    /// Whether both lead to the same machine, which shows the same name to the same authorities.
+    pub fn is_same_place(&self, other: &Self) -> bool {
+        (&self.scheme, &self.authority, &self.tls) == (&other.scheme, &other.authority, &other.tls)
+    }
+}
+
 impl Limits {
     /// The most bytes that a body of this operation may have.
     pub const fn body_of(&self, verb: Verb) -> usize {

@@ -38,6 +38,12 @@ impl Current {
         self.generation
     }
 
+    /// Whether its requests go to the same upstream as those of another.
+    pub(super) fn leads_where(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.upstream, &other.upstream)
+            || (self.snapshot.upstream).is_same_place(&other.snapshot.upstream)
+    }
+
     /// Whether it is of the snapshot in force.
     pub(super) fn is_of(&self, live: &Live) -> bool {
         self.generation == live.generation()

@@ -163,13 +163,6 @@ impl Entry {
         }
     }
 
-    /// The answer is one to this credential.
-    pub(super) fn used(&mut self, credential: Used) {
-        if let Some(line) = &mut self.line {
-            line.credential = credential;
-        }
-    }
-
     /// Takes a place in the audit log's queue; without one nothing may be sent.
     pub(super) fn reserve(&mut self) -> Result<(), Denial> {
         self.place = Some(self.place().ok_or(Denial::AuditUnavailable)?);
@@ -243,6 +236,7 @@ impl Entry {
         };
         line.outcome = outcome;
         line.sent = self.progress.sent();
+        line.credential = self.progress.credential();
         line.upstream_status = self.progress.status().or(self.look_up_status);
         line.upstream = self.progress.took();
         line.duration = self.began.elapsed();

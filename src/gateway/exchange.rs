@@ -29,7 +29,6 @@ pub(super) struct Exchange<'a> {
 pub(super) struct Answered {
     pub(super) inbound: Inbound,
     pub(super) credential: Arc<Credential>,
-    pub(super) used: Used,
 }
 
 impl Gateway {
@@ -40,9 +39,12 @@ impl Gateway {
         progress: &mut Progress,
     ) -> Result<Answered, Denial> {
         let (mut reply, mut credential) = self.attempt(exchange, Used::Current, progress).await?;
-        if reply.response.status() == StatusCode::UNAUTHORIZED
-            && self.has_another(exchange, &credential).await
-        {
+        if reply.response.status() == StatusCode::UNAUTHORIZED {
+            // Its place among the upstream's connections is for the others while this one waits.
+            drop(reply);
+            if !self.has_another(exchange, &credential).await {
+                return Err(Denial::UpstreamCredentialRefused);
+            }
             self.metrics.credential_renewed();
             (reply, credential) = self.attempt(exchange, Used::Current, progress).await?;
         }
@@ -58,7 +60,6 @@ impl Gateway {
             _ => Ok(Answered {
                 inbound: first,
                 credential,
-                used: Used::Current,
             }),
         }
     }
@@ -67,33 +68,29 @@ impl Gateway {
     async fn with_previous(
         &self,
         exchange: &Exchange<'_>,
-        first: Inbound,
+        mut first: Inbound,
         credential: Arc<Credential>,
         progress: &mut Progress,
     ) -> Result<Answered, Denial> {
+        if let InboundBody::Whole { connection, .. } = &mut first.body
+            && let Some(connection) = connection.take()
+        {
+            exchange.current.upstream.pool().give_back(connection);
+        }
         let first_progress = progress.clone();
         let (reply, previous) = self.attempt(exchange, Used::Previous, progress).await?;
         if reply.response.status().is_success() {
-            if let InboundBody::Whole {
-                connection: Some(connection),
-                ..
-            } = first.body
-            {
-                exchange.current.upstream.pool().give_back(connection);
-            }
             self.metrics.previous_credential_used();
             let inbound = self.receive(exchange, reply, &previous).await?;
             return Ok(Answered {
                 inbound,
                 credential: previous,
-                used: Used::Previous,
             });
         }
         *progress = first_progress;
         Ok(Answered {
             inbound: first,
             credential,
-            used: Used::Current,
         })
     }
 
@@ -120,9 +117,10 @@ impl Gateway {
             current, allowed, ..
         } = exchange;
         let first = pick(current, allowed, which).ok_or(Denial::UnknownStore)?;
+        progress.bear(which);
         let used = RefCell::new(first);
         let in_force = || {
-            if let Some(newer) = pick(&self.current(), allowed, which) {
+            if let Some(newer) = self.pick_in_force(exchange, which) {
                 used.replace(newer);
             }
             Arc::clone(&used.borrow())
@@ -144,7 +142,7 @@ impl Gateway {
     /// Whether there is another credential than the refused one, if need be after reading it again.
     async fn has_another(&self, exchange: &Exchange<'_>, refused: &Credential) -> bool {
         let is_another = || {
-            pick(&self.current(), exchange.allowed, Used::Current)
+            self.pick_in_force(exchange, Used::Current)
                 .is_some_and(|now| !now.is_same(refused))
         };
         if is_another() {
@@ -160,7 +158,16 @@ impl Gateway {
     }
 
     fn has_previous(&self, exchange: &Exchange<'_>) -> bool {
-        pick(&self.current(), exchange.allowed, Used::Previous).is_some()
+        self.pick_in_force(exchange, Used::Previous).is_some()
+    }
+
+    /// The credential in force, if it is for the upstream that this request goes to: after a change of
+    /// `upstream.url` the new credential is nothing for the old one to see.
+    fn pick_in_force(&self, exchange: &Exchange<'_>, which: Used) -> Option<Arc<Credential>> {
+        let now = self.current();
+        now.leads_where(exchange.current)
+            .then(|| pick(&now, exchange.allowed, which))
+            .flatten()
     }
 }
 

@@ -69,9 +69,7 @@ impl Gateway {
         let Answered {
             inbound,
             credential,
-            used,
         } = self.exchange(&exchange, &mut entry.progress).await?;
-        entry.used(used);
         if let Some(watch) = watch {
             watch.end(&inbound);
         }

@@ -121,9 +121,10 @@ pub enum Sent {
 }
 
 /// Which of a store's credentials an answer was given to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Used {
     /// The one in force.
+    #[default]
     Current,
     /// The one before it (`credential.previous`).
     Previous,

@@ -4,7 +4,7 @@
 use super::BUSY;
 use super::meter::Mark;
 use crate::denial::Denial;
-use crate::observe::Sent;
+use crate::observe::{Sent, Used};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -20,9 +20,26 @@ pub(in crate::gateway) struct Progress {
     /// Set once bytes of an earlier attempt may have been acted on.
     left: bool,
     answered: Option<(u16, Duration)>,
+    /// The answer to an attempt with another credential.
+    refused: Option<(u16, Duration)>,
+    credential: Used,
 }
 
 impl Progress {
+    /// The next attempt bears this credential. What came before was answered, and nothing was done.
+    pub(in crate::gateway) fn bear(&mut self, credential: Used) {
+        self.credential = credential;
+        self.refused = self.answered.take().or(self.refused);
+        self.attempt = None;
+        self.uncounted = false;
+        self.left = false;
+    }
+
+    /// Which credential the last attempt bore.
+    pub(in crate::gateway) fn credential(&self) -> Used {
+        self.credential
+    }
+
     /// The first try to send begins.
     pub(super) fn begin(&mut self, now: Instant) {
         self.began.get_or_insert(now);
@@ -75,15 +92,15 @@ impl Progress {
         match denial {
             Denial::UpstreamTimeout { .. } if !self.may_connect => BUSY,
             Denial::UpstreamTimeout { .. } => Denial::UpstreamTimeout {
-                sent: self.sent() != Sent::No,
+                sent: self.is_open(),
             },
             Denial::UpstreamUnreachable { cause } | Denial::UpstreamUntrusted { cause }
-                if self.sent() == Sent::Unknown =>
+                if self.is_open() =>
             {
                 let cause = format!("closed before an answer came, and then: {cause}");
                 Denial::UpstreamProtocolError { cause }
             }
-            Denial::Overloaded { bound } if self.sent() == Sent::Unknown => {
+            Denial::Overloaded { bound } if self.is_open() => {
                 let cause = format!("closed before an answer came, and then: no {bound}");
                 Denial::UpstreamProtocolError { cause }
             }
@@ -95,20 +112,34 @@ impl Progress {
     pub(in crate::gateway) fn sent(&self) -> Sent {
         if self.answered.is_some() {
             Sent::Yes
-        } else if self.left || self.uncounted || self.attempt.as_ref().is_some_and(Mark::wrote) {
+        } else if self.is_open() {
             Sent::Unknown
+        } else if self.refused.is_some() {
+            Sent::Yes
         } else {
             Sent::No
         }
     }
 
+    /// Whether some of the request has left, and was not answered.
+    fn is_open(&self) -> bool {
+        self.answered.is_none()
+            && (self.left || self.uncounted || self.attempt.as_ref().is_some_and(Mark::wrote))
+    }
+
+    /// The answer that counts: none while a later attempt is open.
+    fn answer(&self) -> Option<(u16, Duration)> {
+        let refused = self.refused.filter(|_| !self.is_open());
+        self.answered.or(refused)
+    }
+
     /// The upstream's status.
     pub(in crate::gateway) fn status(&self) -> Option<u16> {
-        self.answered.map(|(status, _)| status)
+        self.answer().map(|(status, _)| status)
     }
 
     /// From the first try to send to the answer's head.
     pub(in crate::gateway) fn took(&self) -> Option<Duration> {
-        self.answered.map(|(_, took)| took)
+        self.answer().map(|(_, took)| took)
     }
 }

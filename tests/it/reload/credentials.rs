@@ -1,10 +1,13 @@
 //! Credentials that are replaced, refused, or left behind by an API account.
 
 use super::gateway;
+use crate::support::PATIENCE;
 use crate::support::client::{ALL, CUSTOMER, ONE, Request};
 use crate::support::fake::{Fake, OK};
 use crate::support::gateway::{CREDENTIAL, Gateway, Setup};
 use metafield_gateway::server::Reloaded;
+use std::sync::Mutex;
+use std::sync::mpsc::channel;
 
 const UNAUTHORIZED: &str = "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n";
 const RENEWED: &str = "metafield_gateway_configuration_loads_total{outcome=\"credential_renewed\"}";
@@ -123,8 +126,10 @@ const LIMITED: &str = "HTTP/1.1 429 Too Many Requests\r\nContent-Length: 2\r\n\r
 const BATCH: &str = r#"[{"id":1}]"#;
 
 /// A gateway whose store had another API account before.
-fn with_previous(upstream: &Fake) -> Gateway {
-    let setup = Setup::new(upstream.address).with("admin.address = \"127.0.0.1:0\"");
+fn with_previous(upstream: &Fake, more: &str) -> Gateway {
+    let setup = Setup::new(upstream.address)
+        .with("admin.address = \"127.0.0.1:0\"")
+        .with(more);
     setup.folder.write("before", OLD);
     let text = setup.text().replacen(
         "{ file = \"credential\" }",
@@ -214,7 +219,7 @@ fn cases() -> [Case; 14] {
 fn what_the_previous_account_owns_is_reached_with_its_credential() {
     for (known, request, status, by_previous, sent) in cases() {
         let upstream = knowing(known);
-        let gateway = with_previous(&upstream);
+        let gateway = with_previous(&upstream, "");
         assert_eq!(gateway.exchange(&request).status(), status, "{request:?}");
         let expected = [CREDENTIAL, OLD];
         assert_eq!(tokens(&upstream), expected[..sent], "{request:?}");
@@ -237,10 +242,82 @@ fn the_previous_credential_is_withheld_from_answers_too() {
         }
         Ok(())
     });
-    let gateway = with_previous(&upstream);
+    let gateway = with_previous(&upstream, "");
     let answer = gateway.exchange(&Request::new("GET", ONE));
     assert_eq!(
         (answer.status(), answer.code()),
         (502, Some("credential_echoed"))
+    );
+}
+
+/// A request is on its way to the old upstream when both the upstream and the credential change, and the old
+/// one refuses what it got: the new credential is nothing for it to see.
+#[test]
+fn a_new_credential_is_not_shown_to_the_upstream_before() {
+    let (arrived, has_arrived) = channel();
+    let (go_on, may_go_on) = channel::<()>();
+    let may_go_on = Mutex::new(may_go_on);
+    let wait = move || {
+        may_go_on
+            .lock()
+            .expect("one request")
+            .recv_timeout(PATIENCE)
+    };
+    let old = Fake::doing(move |connection| {
+        while connection.request()?.is_some() {
+            arrived.send(()).expect("the test waits");
+            wait().expect("the test goes on");
+            connection.send(UNAUTHORIZED)?;
+        }
+        Ok(())
+    });
+    let new = knowing(&[("canary-credential-2", OK)]);
+    let (gateway, text) = gateway(&old, "");
+    let mut client = gateway.connect();
+    client.send(Request::update("{}").to_bytes());
+    has_arrived.recv_timeout(PATIENCE).expect("a request");
+    gateway.folder.write("credential", "canary-credential-2");
+    let moved = text.replace(&old.address.to_string(), &new.address.to_string());
+    assert_eq!(gateway.reload_with(&moved), Reloaded::Loaded);
+    go_on.send(()).expect("the upstream waits");
+    let answer = client.answer();
+    assert_eq!(answer.code(), Some("upstream_credential_refused"));
+    assert_eq!(tokens(&old), [CREDENTIAL]);
+    assert_eq!(client.exchange(&Request::update("{}")).status(), 200);
+    assert_eq!(tokens(&new), ["canary-credential-2"]);
+}
+
+#[test]
+fn a_second_try_does_not_wait_for_the_place_of_the_first() {
+    let upstream = knowing(&[("canary-credential-2", OK)]);
+    let setup = Setup::new(upstream.address).with("upstream.connections = 1");
+    let gateway = setup.start();
+    gateway.folder.write("credential", "canary-credential-2");
+    assert_eq!(gateway.exchange(&Request::update("{}")).status(), 200);
+    let upstream = knowing(&[(CREDENTIAL, NOT_FOUND), (OLD, OK)]);
+    let gateway = with_previous(&upstream, "upstream.connections = 1");
+    assert_eq!(gateway.exchange(&Request::update("{}")).status(), 200);
+    // Both went over the one connection.
+    assert_eq!(upstream.connections().len(), 1);
+}
+
+#[test]
+fn the_record_names_the_credential_also_where_it_came_to_nothing() {
+    let upstream = Fake::doing(move |connection| {
+        while let Some(request) = connection.request()? {
+            if request.field("x-auth-token") == Some(OLD) {
+                return connection.until_closed();
+            }
+            connection.send(NOT_FOUND)?;
+        }
+        Ok(())
+    });
+    let gateway = with_previous(&upstream, "upstream.deadline = \"300ms\"");
+    let answer = gateway.exchange(&Request::new("DELETE", ONE));
+    assert_eq!(answer.code(), Some("upstream_timeout"));
+    let line = gateway.stop().remove(0);
+    assert_eq!(
+        (line["credential"].as_str(), line["sent"].as_str()),
+        (Some("previous"), Some("unknown"))
     );
 }
