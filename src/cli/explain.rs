@@ -112,7 +112,7 @@ fn print(
                 "allowed{}",
                 explanation.condition.as_deref().unwrap_or_default()
             )?;
-            if let Some(code) = explanation.reported {
+            if let Some(code) = explanation.reported.code() {
                 let code = code.as_str();
                 writeln!(
                     out,

@@ -42,6 +42,8 @@ pub(super) struct Entry {
     /// The status of a look-up that was passed on in place of an answer to the request.
     look_up_status: Option<u16>,
     pub(super) progress: Progress,
+    /// What the caller's grants would have refused, if they were enforced; the first counts.
+    pub(super) reported: Reported,
     cutting: Rc<Cell<bool>>,
     audit: Audit,
     metrics: Arc<WorkerMetrics>,
@@ -89,6 +91,7 @@ impl Entry {
             place: None,
             look_up_status: None,
             progress: Progress::default(),
+            reported: Reported::default(),
             cutting: Rc::clone(&common.cutting),
             audit: audit.clone(),
             metrics: Arc::clone(metrics),
@@ -150,16 +153,6 @@ impl Entry {
     pub(super) fn items(&mut self, items: Option<Vec<Item>>) {
         if let Some(line) = &mut self.line {
             line.items = items;
-        }
-    }
-
-    /// What the caller's grants would have refused, if they were enforced; the first counts.
-    pub(super) fn reported(&mut self, reported: Reported) {
-        if let (Some(line), Some(code)) = (&mut self.line, reported.code())
-            && line.reported.is_none()
-        {
-            line.reported = Some(code);
-            self.metrics.reported(code);
         }
     }
 
@@ -239,8 +232,12 @@ impl Entry {
         line.credential = self.progress.credential();
         line.upstream_status = self.progress.status().or(self.look_up_status);
         line.upstream = self.progress.took();
+        line.reported = self.reported.code();
         line.duration = self.began.elapsed();
         self.metrics.request(line.verb, outcome);
+        if let Some(code) = line.reported {
+            self.metrics.reported(code);
+        }
         self.audit.record(self.place.take(), line);
     }
 }

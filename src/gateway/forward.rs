@@ -52,7 +52,6 @@ impl Gateway {
                 }
             }
         };
-        entry.reported(allowed.reported());
         entry.allow();
         let memory = self.owners.memory(&current.snapshot);
         let store = allowed.operation().store;
@@ -73,13 +72,11 @@ impl Gateway {
         if let Some(watch) = watch {
             watch.end(&inbound);
         }
-        match veil.map(|veil| unveil(veil, &inbound)) {
-            Some(Err(denial)) => {
-                release(current, inbound);
-                return Err(denial);
-            }
-            Some(Ok(reported)) => entry.reported(reported),
-            None => {}
+        if let Some(veil) = veil
+            && let Err(denial) = unveil(veil, &inbound, &mut entry.reported)
+        {
+            release(current, inbound);
+            return Err(denial);
         }
         Ok((inbound, around(current, &credential)))
     }
@@ -94,7 +91,14 @@ impl Gateway {
         let memory = self.owners.memory(&current.snapshot);
         let (Some(memory), Some(settings)) = (memory, &current.snapshot.ownership) else {
             // Without a memory nothing is known.
-            return unproven.prove([]).map(Proven::Allowed);
+            return unproven.prove([], &mut entry.reported).map(Proven::Allowed);
+        };
+        let deadline = if unproven.only_reports() {
+            // What is only reported leaves the request the time to be answered in.
+            let began = now();
+            began + deadline.saturating_duration_since(began) / 2
+        } else {
+            deadline
         };
         let prover = Prover {
             gateway: self,

@@ -214,8 +214,9 @@ impl Gateway {
             return Err(Denial::UnknownStore);
         }
         scopes.map_or(Ok(()), |scopes| scopes.permit(verb))?;
-        let queried = permit(&identity.caller.grants, operation)?.query(head.uri.query())?;
-        entry.reported(queried.reported());
+        let reported = &mut entry.reported;
+        let permitted = permit(&identity.caller.grants, operation, reported)?;
+        let queried = permitted.query(head.uri.query(), reported)?;
 
         let size = head::check_headers(&head.headers, verb, has_body, &snapshot.limits)?;
         let mut around = current.bodies.hold();
@@ -231,7 +232,7 @@ impl Gateway {
         let deadline = current.upstream.deadline(now());
 
         let mut items = Vec::new();
-        let decision = queried.body(&snapshot.rules, bytes, &mut items);
+        let decision = queried.body(&snapshot.rules, bytes, &mut items, &mut entry.reported);
         let changes = decision
             .as_ref()
             .ok()

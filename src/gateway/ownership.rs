@@ -70,11 +70,15 @@ fn must_be_readable(inbound: &Inbound) -> Result<&Bytes, Denial> {
 }
 
 /// Judges an answer that shows a metafield, before any of it is passed on.
-pub(super) fn unveil(veil: Veil<'_>, inbound: &Inbound) -> Result<Reported, Denial> {
+pub(super) fn unveil(
+    veil: Veil<'_>,
+    inbound: &Inbound,
+    reported: &mut Reported,
+) -> Result<(), Denial> {
     if !inbound.head.status.is_success() {
-        return Ok(Reported::default());
+        return Ok(());
     }
-    veil.judge(must_be_readable(inbound).map(AsRef::as_ref))
+    veil.judge(must_be_readable(inbound).map(AsRef::as_ref), reported)
 }
 
 fn is_plain(headers: &HeaderMap) -> bool {

@@ -20,7 +20,6 @@ use bytes::Bytes;
 pub struct Permitted<'a> {
     operation: Operation,
     grants: &'a Grants,
-    reported: Reported,
 }
 
 /// A permitted operation whose query was judged.
@@ -36,24 +35,23 @@ pub struct Allowed {
     operation: Operation,
     query: Query,
     body: Bytes,
-    reported: Reported,
 }
 
-/// Judges the head: the scope, and the grants that need no body.
-pub fn permit(grants: &Grants, operation: Operation) -> Result<Permitted<'_>, Denial> {
-    let mut reported = Reported::default();
-    grants.permit(&operation, &mut reported)?;
-    Ok(Permitted {
-        operation,
-        grants,
-        reported,
-    })
+/// Judges the head: the scope, and the grants that need no body. As in every step, `reported` receives the
+/// first refusal by grants that was only reported, also where the request is refused for something else.
+pub fn permit<'a>(
+    grants: &'a Grants,
+    operation: Operation,
+    reported: &mut Reported,
+) -> Result<Permitted<'a>, Denial> {
+    grants.permit(&operation, reported)?;
+    Ok(Permitted { operation, grants })
 }
 
 impl<'a> Permitted<'a> {
     /// Judges the query as it was sent.
-    pub fn query(mut self, raw: Option<&str>) -> Result<Queried<'a>, Denial> {
-        let query = query::judge(&self.operation, raw, self.grants, &mut self.reported)?;
+    pub fn query(self, raw: Option<&str>, reported: &mut Reported) -> Result<Queried<'a>, Denial> {
+        let query = query::judge(&self.operation, raw, self.grants, reported)?;
         Ok(Queried {
             permitted: self,
             query,
@@ -62,11 +60,6 @@ impl<'a> Permitted<'a> {
 }
 
 impl<'a> Queried<'a> {
-    /// What the grants would have refused so far.
-    pub fn reported(&self) -> Reported {
-        self.permitted.reported
-    }
-
     /// Judges the whole body: JSON, then fields, then the grants on fields. `items` receives what the
     /// body says, also where it is refused.
     pub fn body(
@@ -74,16 +67,15 @@ impl<'a> Queried<'a> {
         rules: &Rules,
         body: Bytes,
         items: &mut Vec<Item>,
+        reported: &mut Reported,
     ) -> Result<Judged<'a>, Denial> {
-        let Permitted {
-            operation,
-            grants,
-            mut reported,
-        } = self.permitted;
+        let Permitted { operation, grants } = self.permitted;
         if operation.verb.has_body() {
-            metafield::judge(&operation, rules, grants.batch_limit(), &body, items)?;
-            grants.hold(grants.permit_count(items.len()), &mut reported)?;
-            grants.hold(grants.permit_items(operation.verb, items), &mut reported)?;
+            let read = metafield::judge(&operation, rules, grants.batch_limit(), &body, items);
+            // Before the fields, as where it is enforced.
+            grants.hold(grants.permit_count(items.len()), reported)?;
+            read?;
+            grants.hold(grants.permit_items(operation.verb, items), reported)?;
         } else if !body.is_empty() {
             return Err(Denial::MalformedRequest {
                 reason: "this operation takes no body",
@@ -93,7 +85,6 @@ impl<'a> Queried<'a> {
             operation,
             query: self.query,
             body,
-            reported,
         };
         Ok(Judged::new(allowed, grants, items))
     }
@@ -103,11 +94,6 @@ impl Allowed {
     /// The operation that was allowed.
     pub fn operation(&self) -> &Operation {
         &self.operation
-    }
-
-    /// What the grants would have refused.
-    pub fn reported(&self) -> Reported {
-        self.reported
     }
 
     /// The bytes that were judged; they are sent as they are.

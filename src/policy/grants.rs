@@ -62,6 +62,10 @@ impl Reported {
     pub const fn code(self) -> Option<Code> {
         self.0
     }
+
+    pub(super) fn note(&mut self, code: Code) {
+        self.0.get_or_insert(code);
+    }
 }
 
 /// How a limited caller's request by id is held to its grants.
@@ -157,7 +161,7 @@ impl Grants {
     ) -> Result<(), Denial> {
         match outcome {
             Err(denial) if self.only_report() => {
-                reported.0.get_or_insert(denial.code());
+                reported.note(denial.code());
                 Ok(())
             }
             outcome => outcome,
@@ -200,7 +204,7 @@ impl Grants {
     }
 
     /// Why a metafield is outside the grants, and by which of its fields. Its customer counts where the
-    /// path does not name one.
+    /// path does not name one; where it does, [`Owner::may_be_at`] compares them.
     pub(super) fn refuse_owner(
         &self,
         owner: &Owner,

@@ -3,6 +3,7 @@
 //! counts standing twice. What it leaves out (`include_fields`) is not guessed.
 
 use super::json::{self, Key, Source, Walk};
+use super::route::Operation;
 use super::vocabulary::Id;
 use crate::denial::Denial;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -49,6 +50,15 @@ impl Owner {
     /// The customer it belongs to, where that is known.
     pub const fn customer(&self) -> Option<Id> {
         self.customer
+    }
+
+    /// Whether the metafield may be where the operation's path looks for it: an id belongs to one customer,
+    /// and the grants judge a request by the customer of its path.
+    pub fn may_be_at(&self, operation: &Operation) -> bool {
+        match (self.customer, operation.customer) {
+            (Some(own), Some(named)) => own == named,
+            _ => true,
+        }
     }
 }
 

@@ -32,9 +32,13 @@ fn judge(
         .and_then(|route| route.operation(&method))
         .expect("operation");
     let mut items = Vec::new();
-    permit(grants, operation)
-        .and_then(|permitted| permitted.query(None))
-        .and_then(|queried| queried.body(rules, Bytes::copy_from_slice(body), &mut items))
+    let mut reported = Reported::default();
+    permit(grants, operation, &mut reported)
+        .and_then(|permitted| permitted.query(None, &mut reported))
+        .and_then(|queried| {
+            let body = Bytes::copy_from_slice(body);
+            queried.body(rules, body, &mut items, &mut reported)
+        })
         .map(|allowed| {
             assert_eq!(
                 &allowed.body()[..],

@@ -7,9 +7,9 @@ mod table;
 
 use http::Method;
 use metafield_gateway::config::{Policy, file};
-use metafield_gateway::denial::{Denial, Place};
+use metafield_gateway::denial::{Code, Denial, Place};
 use metafield_gateway::identity::Caller;
-use metafield_gateway::policy::{Judged, Route, permit};
+use metafield_gateway::policy::{Judged, Reported, Route, permit};
 use std::path::Path;
 use std::sync::Arc;
 use table::{CASES, Case};
@@ -62,27 +62,20 @@ fn decided(case: &Case, policy: &Policy) -> (String, Option<&'static str>) {
     let method: Method = method.parse().expect("a method");
     let operation = Route::parse(path).and_then(|route| route.operation(&method));
     let operation = operation.expect("an operation");
-    let judged = permit(&caller.grants, operation)
-        .and_then(|permitted| permitted.query(query))
+    let mut reported = Reported::default();
+    let judged = permit(&caller.grants, operation, &mut reported)
+        .and_then(|permitted| permitted.query(query, &mut reported))
         .and_then(|queried| {
-            queried.body(
-                &policy.rules,
-                case.body.as_bytes().to_vec().into(),
-                &mut Vec::new(),
-            )
+            let body = case.body.as_bytes().to_vec().into();
+            queried.body(&policy.rules, body, &mut Vec::new(), &mut reported)
         });
-    match judged {
-        Ok(Judged::Allowed(allowed)) => (
-            "allowed".to_owned(),
-            allowed
-                .reported()
-                .code()
-                .map(metafield_gateway::denial::Code::as_str),
-        ),
-        Ok(Judged::Veiled(..)) => ("if its answer is within".to_owned(), None),
-        Ok(Judged::Unproven(_)) => ("if its owners are within".to_owned(), None),
-        Err(denial) => (told(&denial), None),
-    }
+    let outcome = match judged {
+        Ok(Judged::Allowed(_)) => "allowed".to_owned(),
+        Ok(Judged::Veiled(..)) => "if its answer is within".to_owned(),
+        Ok(Judged::Unproven(_)) => "if its owners are within".to_owned(),
+        Err(denial) => told(&denial),
+    };
+    (outcome, reported.code().map(Code::as_str))
 }
 
 fn told(denial: &Denial) -> String {

@@ -5,7 +5,7 @@ use crate::support::readings::check_readings;
 use bytes::Bytes;
 use http::Method;
 use metafield_gateway::policy::vocabulary::Scope;
-use metafield_gateway::policy::{Grants, Item, Route, Rules, UnknownFields, permit};
+use metafield_gateway::policy::{Grants, Item, Reported, Route, Rules, UnknownFields, permit};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use std::cell::Cell;
@@ -160,12 +160,14 @@ fn check(number: usize, body: &str, unknown_fields: UnknownFields, accepted: &Ce
     let operation = Route::parse(&path).and_then(|route| route.operation(method));
     let operation = operation.expect("an operation");
     let verb = operation.verb;
-    let queried = permit(&grants, operation).and_then(|permitted| permitted.query(None));
+    let mut reported = Reported::default();
+    let queried = permit(&grants, operation, &mut reported)
+        .and_then(|permitted| permitted.query(None, &mut reported));
     let bytes = Bytes::copy_from_slice(body.as_bytes());
     let mut items: Vec<Item> = Vec::new();
     let judged = queried
         .expect("permitted")
-        .body(&rules, bytes.clone(), &mut items);
+        .body(&rules, bytes.clone(), &mut items, &mut reported);
     if let Ok(allowed) = judged {
         assert_eq!(*allowed.body(), bytes);
         check_readings(verb, &rules, &bytes, &items);

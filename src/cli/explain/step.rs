@@ -5,7 +5,7 @@ use super::Asked;
 use super::compared::{compared, within};
 use crate::config::Policy;
 use crate::denial::{Code, Denial, Place};
-use crate::policy::{Grants, Item, Judged, Operation, Route, checks, permit};
+use crate::policy::{Grants, Item, Judged, Operation, Reported, Route, checks, permit};
 use bytes::Bytes;
 use http::Method;
 
@@ -61,7 +61,7 @@ pub struct Explanation {
     /// What an allowed request still depends on.
     pub condition: Option<String>,
     /// What the grants would have refused, where they only report.
-    pub reported: Option<Code>,
+    pub reported: Reported,
     /// The operation, where the request names one.
     pub operation: Option<Operation>,
     /// What the body says.
@@ -74,7 +74,7 @@ pub fn explain(policy: &Policy, caller: usize, asked: &Asked<'_>) -> Explanation
         steps: Vec::new(),
         outcome: Ok(()),
         condition: None,
-        reported: None,
+        reported: Reported::default(),
         operation: None,
         items: Vec::new(),
     };
@@ -116,14 +116,13 @@ fn decide(
         return Err(Denial::UnknownStore);
     }
     let limit = limits.body_of(operation.verb);
-    let queried = permit(&caller.grants, operation)?.query(query)?;
-    found.reported = queried.reported().code();
+    let permitted = permit(&caller.grants, operation, &mut found.reported)?;
+    let queried = permitted.query(query, &mut found.reported)?;
     if asked.body.len() > limit {
         return Err(Denial::BodyTooLarge { limit });
     }
     let body = Bytes::copy_from_slice(asked.body);
-    let judged = queried.body(&policy.rules, body, &mut found.items)?;
-    found.reported = judged.reported().code();
+    let judged = queried.body(&policy.rules, body, &mut found.items, &mut found.reported)?;
     found.condition = match &judged {
         Judged::Allowed(_) => None,
         Judged::Veiled(..) => Some(format!(
@@ -267,7 +266,9 @@ fn is_listed_outside(
         _ => return false,
     }
     let (_, query) = parts(asked.target);
-    let outcome = permit(&alone, operation.clone()).and_then(|permitted| permitted.query(query));
+    let mut reported = Reported::default();
+    let outcome = permit(&alone, operation.clone(), &mut reported)
+        .and_then(|permitted| permitted.query(query, &mut reported));
     outcome.is_err_and(|denial| step_of(&denial) == name)
 }
 

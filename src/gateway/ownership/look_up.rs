@@ -62,7 +62,9 @@ impl Prover<'_> {
             (_, ids) => self.remembered(&unproven, ids),
         };
         let owners = owners.iter().map(|owner| owner.as_ref()?.owner());
-        unproven.prove(owners).map(Proven::Allowed)
+        unproven
+            .prove(owners, &mut entry.reported)
+            .map(Proven::Allowed)
     }
 
     fn remembered(&self, unproven: &Unproven<'_>, ids: &[Id]) -> Vec<Option<Remembered>> {
@@ -93,7 +95,11 @@ impl Prover<'_> {
                     self.gateway.metrics.owners_remembered(1, 0);
                     return Ok(owner);
                 }
-                Sought::Missed(missed) => return Err(missed),
+                Sought::Missed(at, missed) if at == look_up.operation().customer => {
+                    return Err(missed);
+                }
+                // Where another looked for it says nothing of where this one does.
+                Sought::Missed(..) => return self.ask_alone(look_up, id, entry).await,
                 Sought::Ask(ask) => {
                     self.gateway.metrics.owners_remembered(0, 1);
                     if let Some(owner) = self.ask(ask, look_up, id, entry).await? {
@@ -115,27 +121,44 @@ impl Prover<'_> {
         entry: &mut Entry,
     ) -> Result<Option<Remembered>, Missed> {
         let mark = self.memory.mark(now());
-        entry.looks_up();
-        let asked = self.get(look_up, id, entry).await;
-        self.gateway.metrics.looked_up(match &asked {
-            Ok(_) => LookUp::Found,
-            Err(Missed::Answered(..)) => LookUp::Answered,
-            Err(Missed::Failed(_)) => LookUp::Failed,
-        });
-        match asked {
+        match self.get(look_up, id, entry).await {
             Ok(owner) => Ok(ask.found(owner, mark)),
             // What is this request's own, its time and its worker's connections, another may have.
             Err(
                 missed @ Missed::Failed(Denial::UpstreamTimeout { .. } | Denial::Overloaded { .. }),
             ) => Err(missed),
             Err(missed) => {
-                ask.missed(missed.clone());
+                ask.missed(look_up.operation().customer, missed.clone());
                 Err(missed)
             }
         }
     }
 
-    async fn get(&self, look_up: &Allowed, id: Id, entry: &Entry) -> Result<Owner, Missed> {
+    /// Makes a look-up for this request alone, beside those that others make.
+    async fn ask_alone(
+        &self,
+        look_up: &Allowed,
+        id: Id,
+        entry: &mut Entry,
+    ) -> Result<Remembered, Missed> {
+        self.gateway.metrics.owners_remembered(0, 1);
+        let mark = self.memory.mark(now());
+        let owner = self.get(look_up, id, entry).await?;
+        Ok(Remembered::of(owner, mark))
+    }
+
+    async fn get(&self, look_up: &Allowed, id: Id, entry: &mut Entry) -> Result<Owner, Missed> {
+        entry.looks_up();
+        let asked = self.try_get(look_up, id, entry).await;
+        self.gateway.metrics.looked_up(match &asked {
+            Ok(_) => LookUp::Found,
+            Err(Missed::Answered(..)) => LookUp::Answered,
+            Err(Missed::Failed(_)) => LookUp::Failed,
+        });
+        asked
+    }
+
+    async fn try_get(&self, look_up: &Allowed, id: Id, entry: &Entry) -> Result<Owner, Missed> {
         let exchange = Exchange {
             current: self.current,
             allowed: look_up,

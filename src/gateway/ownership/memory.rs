@@ -53,8 +53,8 @@ pub(in crate::gateway) enum Missed {
 #[derive(Debug)]
 enum Entry {
     Known(Known),
-    /// For those who wait, and gone at once.
-    Missed(Missed),
+    /// For those who wait, and gone at once: as it was asked for at this customer.
+    Missed(Option<Id>, Missed),
 }
 
 #[derive(Debug)]
@@ -91,7 +91,8 @@ pub(super) struct Mark {
 /// What is to be done about an owner that is sought.
 pub(super) enum Sought<'m> {
     Known(Remembered),
-    Missed(Missed),
+    /// Another has asked in vain, at this customer.
+    Missed(Option<Id>, Missed),
     /// It is for this one to ask, and for all who come meanwhile to wait.
     Ask(Ask<'m>),
 }
@@ -104,10 +105,16 @@ pub(super) struct Ask<'m> {
 }
 
 impl Remembered {
+    /// An owner that was asked for at `mark`, and is for the one request alone.
+    pub(super) fn of(owner: Owner, mark: Mark) -> Self {
+        let since = mark.time;
+        Self(Arc::new(Entry::Known(Known { owner, since })))
+    }
+
     pub(super) fn owner(&self) -> Option<&Owner> {
         match &*self.0 {
             Entry::Known(known) => Some(&known.owner),
-            Entry::Missed(_) => None,
+            Entry::Missed(..) => None,
         }
     }
 }
@@ -191,8 +198,8 @@ impl Memory {
                     });
                 }
             };
-            if let Entry::Missed(missed) = &*entry {
-                return Sought::Missed(missed.clone());
+            if let Entry::Missed(customer, missed) = &*entry {
+                return Sought::Missed(*customer, missed.clone());
             }
             if !is_fresh(&entry, now, ttl) {
                 self.forget_if(name, &entry);
@@ -230,7 +237,7 @@ impl Memory {
 fn is_fresh(entry: &Entry, now: Instant, ttl: Duration) -> bool {
     match entry {
         Entry::Known(known) => now.saturating_duration_since(known.since) < ttl,
-        Entry::Missed(_) => false,
+        Entry::Missed(..) => false,
     }
 }
 
@@ -254,9 +261,9 @@ impl Ask<'_> {
         Some(Remembered(entry))
     }
 
-    /// Asking came to something else, which is told to those who wait and not remembered.
-    pub(super) fn missed(self, missed: Missed) {
-        let entry = Arc::new(Entry::Missed(missed));
+    /// Asking at this customer came to something else, which is told to those who wait and not remembered.
+    pub(super) fn missed(self, customer: Option<Id>, missed: Missed) {
+        let entry = Arc::new(Entry::Missed(customer, missed));
         let Self {
             memory,
             name,

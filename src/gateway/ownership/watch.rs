@@ -5,18 +5,21 @@ use super::{readable, shows};
 use crate::gateway::inbound::Inbound;
 use crate::policy::vocabulary::{Id, StoreHash, Verb};
 use crate::policy::{Item, Operation, owners_in};
-use http::StatusCode;
 use tokio::time::Instant;
 
-/// The metafields whose owners a request may change. A write that names neither namespace nor key changes
-/// none, whatever comes of it.
+/// The metafields whose owners a request may change. A write that names neither namespace, key nor customer
+/// changes none, whatever comes of it.
 #[derive(Debug)]
 pub(in crate::gateway) struct Changes(Vec<Id>);
 
 impl Changes {
     /// What this operation with these items may change.
     pub(in crate::gateway) fn of(operation: &Operation, items: &[Item]) -> Self {
-        let moves = |item: &&Item| item.namespace.is_some() || item.key.is_some();
+        let moves = |item: &&Item| {
+            // Where the path names the customer, it is the same.
+            let names_customer = operation.customer.is_none() && item.resource_id.is_some();
+            item.namespace.is_some() || item.key.is_some() || names_customer
+        };
         Self(match operation.verb {
             Verb::Delete => operation.metafield.into_iter().collect(),
             Verb::Update if items.iter().any(|item| moves(&item)) => {
@@ -62,10 +65,6 @@ impl<'m> Watch<'m> {
     pub(in crate::gateway) fn end(mut self, inbound: &Inbound) {
         let ids = std::mem::take(&mut self.changes);
         let status = inbound.head.status;
-        // Nothing was done; the request will come again.
-        if status == StatusCode::TOO_MANY_REQUESTS {
-            return;
-        }
         let mut changed: Vec<(Id, Option<Mark>)> = ids
             .into_iter()
             .map(|id| (id, self.memory.changed(&self.name(id), self.mark)))

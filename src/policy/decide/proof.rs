@@ -73,11 +73,6 @@ impl<'a> Judged<'a> {
         &self.judged().operation
     }
 
-    /// What the grants would have refused so far.
-    pub fn reported(&self) -> Reported {
-        self.judged().reported
-    }
-
     /// The bytes that were judged.
     pub fn body(&self) -> &Bytes {
         &self.judged().body
@@ -93,24 +88,34 @@ impl<'a> Judged<'a> {
 
 impl Veil<'_> {
     /// Whether a body that shows the metafield may be passed on: outside the caller's grants it does not
-    /// exist for it. Gives what was only reported.
-    pub fn judge(self, body: Result<&[u8], Denial>) -> Result<Reported, Denial> {
-        let mut reported = Reported::default();
-        self.grants.hold(self.judged(body), &mut reported)?;
-        Ok(reported)
+    /// exist for it.
+    pub fn judge(self, body: Result<&[u8], Denial>, reported: &mut Reported) -> Result<(), Denial> {
+        match self.owner(body) {
+            Ok(owner) => self.grants.hold(self.judged(&owner), reported),
+            // As where a look-up fails.
+            Err(_) if self.grants.only_report() => {
+                reported.note(Code::OwnershipUnknown);
+                Ok(())
+            }
+            Err(denial) => Err(denial),
+        }
     }
 
-    fn judged(&self, body: Result<&[u8], Denial>) -> Result<(), Denial> {
+    fn owner(&self, body: Result<&[u8], Denial>) -> Result<Owner, Denial> {
         let body = body?;
         let metafield = self.operation.metafield;
         let owner = metafield.and_then(|id| owner::owner_in(body, id));
-        let owner = owner.ok_or_else(|| Denial::UpstreamProtocolError {
+        owner.ok_or_else(|| Denial::UpstreamProtocolError {
             cause: "it does not show whose metafield it is".to_owned(),
-        })?;
-        match self.grants.refuse_owner(&owner, &self.operation) {
-            None => Ok(()),
-            Some(_) => Err(Denial::UnknownMetafield),
+        })
+    }
+
+    fn judged(&self, owner: &Owner) -> Result<(), Denial> {
+        let is_within = self.grants.refuse_owner(owner, &self.operation).is_none();
+        if is_within && owner.may_be_at(&self.operation) {
+            return Ok(());
         }
+        Err(Denial::UnknownMetafield)
     }
 }
 
@@ -137,7 +142,6 @@ impl Unproven<'_> {
             },
             query: Query::default(),
             body: Bytes::new(),
-            reported: Reported::default(),
         })
     }
 
@@ -145,24 +149,33 @@ impl Unproven<'_> {
     pub fn prove<'o>(
         self,
         owners: impl IntoIterator<Item = Option<&'o Owner>>,
+        reported: &mut Reported,
     ) -> Result<Allowed, Denial> {
-        let mut owners = owners.into_iter();
-        let grants = self.grants;
-        let mut reported = self.allowed.reported;
+        let owners: Vec<_> = owners.into_iter().collect();
+        self.grants.hold(self.judged(&owners), reported)?;
+        Ok(self.allowed)
+    }
+
+    fn judged(&self, owners: &[Option<&Owner>]) -> Result<(), Denial> {
+        let operation = &self.allowed.operation;
+        // Its owner's names are no matter of whoever looks for it at another customer.
+        if !owners
+            .iter()
+            .flatten()
+            .all(|owner| owner.may_be_at(operation))
+        {
+            return Err(Denial::UnknownMetafield);
+        }
+        let owner_of = |index| owners.get(index).copied().flatten();
         let faults: Vec<Fault> = (0..self.ids.len())
-            .filter_map(|index| self.fault(index, owners.next().flatten()))
+            .filter_map(|index| self.fault(index, owner_of(index)))
             .collect();
-        let outcome = match Faults::found(faults) {
+        match Faults::found(faults) {
             None => Ok(()),
             // As in the answer to a `GET`.
-            Some(_) if self.allowed.operation.verb == Verb::Get => Err(Denial::UnknownMetafield),
+            Some(_) if operation.verb == Verb::Get => Err(Denial::UnknownMetafield),
             Some(faults) => Err(Denial::Fields(faults)),
-        };
-        grants.hold(outcome, &mut reported)?;
-        Ok(Allowed {
-            reported,
-            ..self.allowed
-        })
+        }
     }
 
     /// Whether its caller's refusals are only reported.

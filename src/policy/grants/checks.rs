@@ -229,8 +229,10 @@ fn asks_within(granted: &Names, pairs: &[Pair<'_>], [one, some]: [&str; 2]) -> b
         return true;
     }
     let mut named = pairs.iter().filter_map(|(key, value)| {
+        // Whether BigCommerce takes a comma in `one` for a part of the name or for the end of one is not
+        // documented.
         if key == one {
-            Some(granted.cover(value))
+            Some(granted.cover(value) && value.split(',').all(|name| granted.cover(name)))
         } else if key == some {
             Some(value.split(',').all(|name| granted.cover(name)))
         } else {
@@ -278,11 +280,13 @@ fn name(
 }
 
 fn customer_of_item(grants: &Grants, verb: Verb, item: &Item) -> Option<Reason> {
-    // An update's `resource_id` is what the caller says, and not what BigCommerce goes by.
-    let (Some(customers), Verb::CreateBatch) = (&grants.customers, verb) else {
-        return None;
+    let customers = grants.customers.as_ref()?;
+    let is_granted = match (verb, item.resource_id) {
+        (Verb::CreateBatch, id) => id.is_some_and(|id| customers.cover(id)),
+        // It is what the caller says, and proves nothing; but nothing may move to another's customer.
+        (Verb::UpdateBatch, Some(id)) => customers.cover(id),
+        _ => true,
     };
-    let is_granted = item.resource_id.is_some_and(|id| customers.cover(id));
     (!is_granted).then_some("is a customer outside the caller's grant".into())
 }
 
@@ -328,6 +332,10 @@ mod tests {
             assert!(!list(&[]));
             assert!(!list(&[(2, "2")]));
             assert!(!list(&[(0, "ads")]));
+            assert!(list(&[(0, "erp.a,erp.b")]));
+            assert!(!list(&[(0, "erp.a,ads")]));
+            assert!(!list(&[(0, "erp.a,")]));
+            assert!(!list(&[(0, "crm,erp.a")]));
             assert!(!list(&[(1, "crm,ads")]));
             assert!(!list(&[(1, "crm, crm")]));
             assert!(!list(&[(1, "")]));

@@ -2,6 +2,7 @@
 //! is in `tests/it/grants`.
 
 use super::*;
+use crate::policy::Reported;
 use crate::policy::vocabulary::Id;
 
 fn outcome(grants: &Grants, method: &str, place: &str, body: &str) -> String {
@@ -98,9 +99,13 @@ fn a_batch_may_be_as_large_as_the_callers_grant() {
     let operation = Route::parse("/stores/abc/v3/customers/metafields")
         .and_then(|route| route.operation(&Method::DELETE))
         .expect("an operation");
-    let denial = permit(&grants, operation)
-        .and_then(|permitted| permitted.query(None))
-        .and_then(|queried| queried.body(&rules, Bytes::from_static(b"[1,2,3]"), &mut Vec::new()));
+    let mut reported = Reported::default();
+    let denial = permit(&grants, operation, &mut reported)
+        .and_then(|permitted| permitted.query(None, &mut reported))
+        .and_then(|queried| {
+            let body = Bytes::from_static(b"[1,2,3]");
+            queried.body(&rules, body, &mut Vec::new(), &mut reported)
+        });
     let detail = denial.expect_err("too large").detail();
     assert_eq!(
         detail,

@@ -8,7 +8,7 @@ use fuzz::world::{FORWARDING, LIMITED, SNAPSHOT, WRITER, by_itself, caller};
 use http::Method;
 use libfuzzer_sys::fuzz_target;
 use metafield_gateway::policy::vocabulary::{PermissionSet, Verb};
-use metafield_gateway::policy::{Item, Route, permit};
+use metafield_gateway::policy::{Item, Reported, Route, permit};
 use serde_json::Value;
 
 const OPERATIONS: [(Method, &str); 5] = [
@@ -37,13 +37,14 @@ fuzz_target!(|input: &[u8]| {
         &SNAPSHOT.rules
     };
     let token = if limited { LIMITED } else { WRITER };
-    let Ok(permitted) = permit(&caller(token).grants, operation) else {
+    let mut reported = Reported::default();
+    let Ok(permitted) = permit(&caller(token).grants, operation, &mut reported) else {
         return;
     };
-    let queried = permitted.query(None).expect("no query");
+    let queried = permitted.query(None, &mut reported).expect("no query");
     let body = Bytes::copy_from_slice(body);
     let mut items = Vec::new();
-    let Ok(judged) = queried.body(rules, body.clone(), &mut items) else {
+    let Ok(judged) = queried.body(rules, body.clone(), &mut items, &mut reported) else {
         return;
     };
     let allowed = by_itself(judged);

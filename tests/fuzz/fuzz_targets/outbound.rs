@@ -6,7 +6,7 @@ use fuzz::world::{CREDENTIAL, SNAPSHOT, WRITER, by_itself, caller};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Version};
 use libfuzzer_sys::fuzz_target;
 use metafield_gateway::gateway::fuzzing::{checked_token, outbound};
-use metafield_gateway::policy::{Allowed, Route, permit};
+use metafield_gateway::policy::{Allowed, Reported, Route, permit};
 use std::sync::LazyLock;
 
 const TARGET: &str = "/stores/abc123/v3/customers/7/metafields/9";
@@ -14,10 +14,12 @@ const BODY: &[u8] = br#"{"permission_set":"app_only"}"#;
 
 static ALLOWED: LazyLock<Allowed> = LazyLock::new(|| {
     let operation = Route::parse(TARGET).and_then(|route| route.operation(&Method::PUT));
-    permit(&caller(WRITER).grants, operation.expect("a route"))
-        .and_then(|permitted| permitted.query(None))
+    let mut reported = Reported::default();
+    permit(&caller(WRITER).grants, operation.expect("a route"), &mut reported)
+        .and_then(|permitted| permitted.query(None, &mut reported))
         .and_then(|queried| {
-            queried.body(&SNAPSHOT.rules, Bytes::from_static(BODY), &mut Vec::new())
+            let body = Bytes::from_static(BODY);
+            queried.body(&SNAPSHOT.rules, body, &mut Vec::new(), &mut reported)
         })
         .map(by_itself)
         .expect("allowed")

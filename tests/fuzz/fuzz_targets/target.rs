@@ -6,7 +6,7 @@ use fuzz::world::{self, LIMITED, READER, SNAPSHOT, WRITER};
 use http::Method;
 use libfuzzer_sys::fuzz_target;
 use metafield_gateway::policy::vocabulary::Verb;
-use metafield_gateway::policy::{Allowed, LIST_KEYS, Route, permit};
+use metafield_gateway::policy::{Allowed, LIST_KEYS, Reported, Route, permit};
 use std::collections::HashSet;
 
 const METHODS: [Method; 6] = [
@@ -53,9 +53,12 @@ fn allowed(token: &str, method: &Method, text: &str) -> Option<Allowed> {
         _ => "",
     };
     let grants = &world::caller(token).grants;
-    let queried = permit(grants, operation).ok()?.query(query).ok()?;
+    let mut reported = Reported::default();
+    let permitted = permit(grants, operation, &mut reported).ok()?;
+    let queried = permitted.query(query, &mut reported).ok()?;
+    let mut items = Vec::new();
     queried
-        .body(&SNAPSHOT.rules, Bytes::from(body), &mut Vec::new())
+        .body(&SNAPSHOT.rules, Bytes::from(body), &mut items, &mut reported)
         .ok()
         .map(world::by_itself)
 }

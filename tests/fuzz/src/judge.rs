@@ -5,7 +5,7 @@ use crate::readings::check_readings;
 use crate::world::{CREDENTIAL, SNAPSHOT, UPSTREAM, by_itself, caller};
 use bytes::Bytes;
 use http::Method;
-use metafield_gateway::policy::{Allowed, Route, permit};
+use metafield_gateway::policy::{Allowed, Reported, Route, permit};
 
 /// A request as the upstream read it.
 #[derive(Debug)]
@@ -120,8 +120,9 @@ fn judged_again(request: &Request, token: &str) -> Allowed {
         .unwrap_or_else(|| panic!("no route: {request:?}"));
     let verb = operation.verb;
     let mut items = Vec::new();
-    let allowed = permit(&caller(token).grants, operation)
-        .and_then(|permitted| permitted.query(query))
+    let mut reported = Reported::default();
+    let allowed = permit(&caller(token).grants, operation, &mut reported)
+        .and_then(|permitted| permitted.query(query, &mut reported))
         .and_then(|queried| {
             queried.body(
                 &SNAPSHOT.rules,

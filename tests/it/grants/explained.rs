@@ -39,9 +39,7 @@ fn explain_says_what_is_decided_and_at_which_step() {
             let (decision, reported) = decided(case, &policy);
             assert_eq!(outcome(&explanation), decision, "{case:?}");
             if decision == "allowed" {
-                let told = explanation
-                    .reported
-                    .map(metafield_gateway::denial::Code::as_str);
+                let told = explanation.reported.code().map(Code::as_str);
                 assert_eq!(told, reported, "{case:?}");
             }
             let marks: Vec<Mark> = explanation.steps.iter().map(|step| step.mark).collect();
@@ -57,7 +55,7 @@ fn explain_says_what_is_decided_and_at_which_step() {
                 let is_reported = marks.contains(&Mark::Reported);
                 assert_eq!(
                     is_reported,
-                    explanation.reported.is_some(),
+                    explanation.reported.code().is_some(),
                     "{case:?} {marks:?}"
                 );
             }

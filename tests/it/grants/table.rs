@@ -110,6 +110,7 @@ pub const CASES: &[Case] = &[
     case(NAMESPACES, "GET 7/metafields?namespace=crm", "", ALLOWED),
     case(NAMESPACES, "GET metafields?namespace:in=crm,crm.eu&page=2", "", ALLOWED),
     case(NAMESPACES, "GET metafields?namespace:in=crm,erp", "", "namespace_denied"),
+    case(NAMESPACES, "GET metafields?namespace=crm.eu,erp", "", "namespace_denied"),
     case(NAMESPACES, "GET 7/metafields?namespace=crm&namespace:in=erp", "", "namespace_denied"),
     case(NAMESPACES, "GET 7/metafields?namespace=crm&colour=red", "", "unknown_query_key"),
     // The same where nobody looks up whose a metafield is.
@@ -133,6 +134,7 @@ pub const CASES: &[Case] = &[
     case(CUSTOMERS, CREATES, ROW_150, ALLOWED),
     case(CUSTOMERS, CREATES, ROW_7, "customer_denied 1.resource_id"),
     case(CUSTOMERS, UPDATES, r#"[{"id":1,"resource_id":7}]"#, OWNERS),
+    case(CUSTOMERS, UPDATES, r#"[{"id":1,"resource_id":7},{"id":2,"resource_id":8}]"#, "customer_denied 1.resource_id"),
     case(CUSTOMERS, DELETES, "[1]", OWNERS),
     case(CUSTOMERS, LIST_ALL, "", "customer_denied"),
     case(r#"policy.ownership = "named"; customers = [7]"#, UPDATES, r#"[{"id":1}]"#, "customer_denied"),

@@ -77,6 +77,41 @@ fn when_the_one_who_asks_leaves_the_others_are_still_answered() {
 }
 
 #[test]
+fn who_looks_at_another_customer_does_not_answer_for_those_who_wait() {
+    let gate = Arc::new(OnceLock::new());
+    let upstream = upstream({
+        let gate = Arc::clone(&gate);
+        move |request, connection| {
+            if request.start.contains("/customers/8/") {
+                gate.wait();
+                return connection.send(super::json("404 Not Found", "{}"));
+            }
+            connection.send(nine_in("crm"))
+        }
+    });
+    let gateway = before(upstream.address);
+    let mut asking = gateway.connect();
+    let elsewhere = ONE.replace("/7/", "/8/");
+    asking.send(request(CRM, "PUT", &elsewhere, "{}").to_bytes());
+    upstream.wait_for(1);
+    let mut waiting: Vec<_> = (0..3).map(|_| begin(&gateway)).collect();
+    // One more at the same place, which shares the answer.
+    let mut with_it = gateway.connect();
+    with_it.send(request(CRM, "DELETE", &elsewhere, "").to_bytes());
+    // When this one is answered the others wait: it came after them.
+    assert_eq!(
+        gateway.exchange(&request(WRITER, "GET", ONE, "")).status(),
+        200
+    );
+    gate.set(()).expect("closed until now");
+    assert_eq!(outcome(&asking.answer()), "404");
+    assert_eq!(outcome(&with_it.answer()), "404");
+    for client in &mut waiting {
+        assert_eq!(outcome(&client.answer()), "200");
+    }
+}
+
+#[test]
 fn an_answer_that_a_move_has_overtaken_is_not_believed() {
     let gate = Arc::new(OnceLock::new());
     let upstream = upstream({
@@ -99,6 +134,30 @@ fn an_answer_that_a_move_has_overtaken_is_not_believed() {
     assert_eq!(outcome(&limited.answer()), "403 namespace_denied");
     // What the move's own answer showed is remembered.
     assert_eq!((count(&upstream, "GET"), count(&upstream, "PUT")), (1, 1));
+}
+
+#[test]
+fn after_a_move_that_was_sent_twice_and_then_refused_it_is_asked_anew() {
+    let moves = AtomicUsize::new(0);
+    let upstream = upstream(move |request, connection| {
+        let body = String::from_utf8_lossy(&request.body);
+        if !body.contains("namespace") {
+            return connection.send(nine_in("crm"));
+        }
+        if moves.fetch_add(1, Relaxed) == 0 {
+            // On a connection that was used before: it is sent again.
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+        connection.send(super::json("429 Too Many Requests", "{}"))
+    });
+    let gateway = before(upstream.address);
+    let update = request(CRM, "PUT", ONE, "{}");
+    assert_eq!(outcome(&gateway.exchange(&update)), "200");
+    let moving = request(WRITER, "PUT", ONE, r#"{"namespace":"ads"}"#);
+    assert_eq!(gateway.exchange(&moving).status(), 429);
+    assert_eq!((count(&upstream, "GET"), count(&upstream, "PUT")), (1, 3));
+    assert_eq!(outcome(&gateway.exchange(&update)), "200");
+    assert_eq!(count(&upstream, "GET"), 2);
 }
 
 #[test]

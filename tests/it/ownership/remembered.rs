@@ -127,6 +127,38 @@ fn a_change_that_failed_in_part_leaves_nothing_remembered() {
 }
 
 #[test]
+fn an_id_is_looked_for_at_its_own_customer_alone() {
+    let ground = Ground::new();
+    let id = ground.seed("crm", "tier");
+    let list = ground.send(CRM, "GET", &format!("{CUSTOMER}?namespace=crm"), "");
+    assert_eq!(list.status(), 200);
+    let elsewhere = one(id).replace("/7/", "/8/");
+    ground.reached();
+    for (method, body) in [("PUT", "{}"), ("DELETE", ""), ("HEAD", "")] {
+        let answer = ground.send(CRM, method, &elsewhere, body);
+        assert_eq!(outcome(&answer), "404 unknown_metafield", "{method}");
+    }
+    assert_eq!(ground.reached(), [""; 0]);
+    assert_eq!(outcome(&ground.send(CRM, "DELETE", &one(id), "")), "204");
+}
+
+#[test]
+fn a_batch_that_names_another_customer_leaves_nothing_remembered() {
+    let ground = Ground::new();
+    let id = ground.seed("crm", "tier");
+    for (row, looked_up) in [(r#""value":"w""#, false), (r#""resource_id":7"#, true)] {
+        assert_eq!(ground.send(CRM, "GET", &one(id), "").status(), 200);
+        // The answer shows nothing, so that nothing is learned anew.
+        let rows = format!(r#"[{{"id":{id},{row}}},{{"id":999999,{row}}}]"#);
+        assert_eq!(outcome(&ground.send(WRITER, "PUT", ALL, &rows)), "422");
+        ground.reached();
+        assert_eq!(outcome(&ground.send(CRM, "PUT", &one(id), "{}")), "200");
+        let reached = ground.reached();
+        assert_eq!(reached.len(), 1 + usize::from(looked_up), "{row}");
+    }
+}
+
+#[test]
 fn a_metafield_that_was_deleted_is_not_there() {
     let ground = Ground::new();
     for by_batch in [false, true] {

@@ -156,10 +156,11 @@ fn a_failure_is_told_to_those_who_wait_and_not_remembered() {
     let leader = ask(&mut seek(&memory, &nine, now));
     let mut second = seek(&memory, &nine, now);
     assert!(poll(&mut second).is_none());
-    leader.missed(Missed::Failed(Denial::CredentialEchoed));
+    let seven = Id::new(7);
+    leader.missed(seven, Missed::Failed(Denial::CredentialEchoed));
     assert!(matches!(
         poll(&mut second),
-        Some(Sought::Missed(Missed::Failed(Denial::CredentialEchoed)))
+        Some(Sought::Missed(at, Missed::Failed(Denial::CredentialEchoed))) if at == seven
     ));
     assert_eq!(known(&memory, 9, now), None);
     drop(ask(&mut seek(&memory, &nine, now)));

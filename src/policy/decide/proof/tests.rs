@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::policy::vocabulary::Scope;
-use crate::policy::{Names, Ownership, Pattern, Route, Rules, UnknownFields, permit};
+use crate::policy::{Enforcement, Names, Ownership, Pattern, Route, Rules, UnknownFields, permit};
 
 const RULES: Rules = Rules {
     unknown_fields: UnknownFields::Refuse,
@@ -19,20 +19,28 @@ fn limited() -> Grants {
     }
 }
 
-fn judged<'a>(grants: &'a Grants, request: &str) -> Result<Judged<'a>, Denial> {
+fn judged<'a>(
+    grants: &'a Grants,
+    request: &str,
+    reported: &mut Reported,
+) -> Result<Judged<'a>, Denial> {
     let mut parts = request.splitn(3, ' ');
     let method = parts.next().and_then(|word| word.parse::<Method>().ok());
     let place = parts.next().unwrap_or_default();
     let body = parts.next().unwrap_or_default().to_owned();
     let path = format!("/stores/abc/v3/customers/{place}");
     let operation = Route::parse(&path).and_then(|route| route.operation(&method?));
-    permit(grants, operation.expect("an operation"))?
-        .query(None)?
-        .body(&RULES, body.into(), &mut Vec::new())
+    let operation = operation.expect("an operation");
+    permit(grants, operation, reported)?
+        .query(None, reported)?
+        .body(&RULES, body.into(), &mut Vec::new(), reported)
 }
 
-fn owner(namespace: &str) -> Option<Owner> {
-    Owner::new(namespace, "k", Id::new(7)).filter(|_| namespace != "?")
+/// The owner by its namespace, and by its customer where that is not 7; `?` where it is not known.
+fn owner(word: &str) -> Option<Owner> {
+    let (namespace, customer) = word.split_once('@').unwrap_or((word, "7"));
+    let customer = customer.parse().ok().and_then(Id::new);
+    Owner::new(namespace, "k", customer).filter(|_| namespace != "?")
 }
 
 /// The outcome in a word, with the places of its faults.
@@ -63,6 +71,12 @@ crm      DELETE 7/metafields/9 => allowed
 ads      DELETE 7/metafields/9 => namespace_denied namespace
 crm      HEAD 7/metafields/9 => allowed
 ads      HEAD 7/metafields/9 => unknown_metafield
+crm@8    PUT 7/metafields/9 {} => unknown_metafield
+ads@8    PUT 7/metafields/9 {} => unknown_metafield
+crm@8    DELETE 7/metafields/9 => unknown_metafield
+crm@8    HEAD 7/metafields/9 => unknown_metafield
+crm@?    DELETE 7/metafields/9 => allowed
+crm,crm@8 PUT metafields [{"id":1},{"id":2}] => allowed
 crm,crm  PUT metafields [{"id":1},{"id":2,"value":"v"}] => allowed
 crm,ads  PUT metafields [{"id":1},{"id":2,"namespace":"crm"}] => namespace_denied 1.namespace=namespace_denied
 crm,?    PUT metafields [{"id":1},{"id":2}] => ownership_unknown 1.id=ownership_unknown
@@ -77,16 +91,31 @@ ads,crm  DELETE metafields [1,2] => namespace_denied 0.namespace=namespace_denie
 #[test]
 fn requests_by_id_are_judged_by_whose_the_metafields_are() {
     let grants = limited();
+    let lenient = Grants {
+        enforcement: Enforcement::Report,
+        ..limited()
+    };
     for case in PROVED.trim().lines() {
         let (request, expected) = case.split_once(" => ").expect("a case");
         let (namespaces, request) = request.split_once(' ').expect("a request");
         let owners: Vec<_> = namespaces.split(',').map(owner).collect();
-        let outcome = judged(&grants, request.trim()).and_then(|judged| match judged {
-            Judged::Unproven(unproven) => unproven.prove(owners.iter().map(Option::as_ref)),
-            other => panic!("it needs no proof: {case} {other:?}"),
-        });
+        let mut reported = Reported::default();
+        let prove = |grants, reported: &mut Reported| {
+            judged(grants, request.trim(), reported).and_then(|judged| match judged {
+                Judged::Unproven(unproven) => {
+                    unproven.prove(owners.iter().map(Option::as_ref), reported)
+                }
+                other => panic!("it needs no proof: {case} {other:?}"),
+            })
+        };
+        let outcome = prove(&grants, &mut reported);
         let outcome = outcome.map_or_else(|denial| told(&denial), |_| "allowed".to_owned());
         assert_eq!(outcome, expected, "{case}");
+        assert_eq!(reported.code(), None, "{case}");
+        // Only reported, it is allowed in any case.
+        prove(&lenient, &mut reported).expect(case);
+        let code = reported.code().map_or("allowed", Code::as_str);
+        assert_eq!(code, expected.split(' ').next().expect("a word"), "{case}");
     }
 }
 
@@ -107,7 +136,7 @@ fn what_a_request_shows_by_itself_needs_no_proof() {
         (&anyone, "GET 7/metafields/9".to_owned()),
         (&anyone, "HEAD 7/metafields/9".to_owned()),
     ] {
-        let judged = judged(grants, &request);
+        let judged = judged(grants, &request, &mut Reported::default());
         assert!(matches!(judged, Ok(Judged::Allowed(_))), "{request}");
     }
 }
@@ -134,7 +163,7 @@ fn where_the_request_must_name_what_it_is_about_nothing_is_looked_up() {
             "allowed",
         ),
     ] {
-        let outcome = match judged(&named, request) {
+        let outcome = match judged(&named, request, &mut Reported::default()) {
             Ok(Judged::Allowed(_)) => "allowed".to_owned(),
             Ok(other) => panic!("{request} {other:?}"),
             Err(denial) => told(&denial),
@@ -146,10 +175,23 @@ fn where_the_request_must_name_what_it_is_about_nothing_is_looked_up() {
 #[test]
 fn an_answer_is_judged_before_it_is_passed_on() {
     let grants = limited();
+    let lenient = Grants {
+        enforcement: Enforcement::Report,
+        ..limited()
+    };
     for (body, expected) in [
         (r#"{"data":{"id":9,"namespace":"crm","key":"k"}}"#, "shown"),
         (
             r#"{"data":{"id":9,"namespace":"ads","key":"k"}}"#,
+            "unknown_metafield",
+        ),
+        (
+            r#"{"data":{"id":9,"namespace":"crm","key":"k","resource_id":7}}"#,
+            "shown",
+        ),
+        // Another customer's is not at this path, whoever says so.
+        (
+            r#"{"data":{"id":9,"namespace":"crm","key":"k","resource_id":8}}"#,
             "unknown_metafield",
         ),
         (
@@ -167,13 +209,23 @@ fn an_answer_is_judged_before_it_is_passed_on() {
         (r#"{"data":{"id":9}}"#, "upstream_protocol_error"),
         ("", "upstream_protocol_error"),
     ] {
-        let Ok(Judged::Veiled(allowed, veil)) = judged(&grants, "GET 7/metafields/9") else {
-            panic!("the answer is not judged")
+        let mut reported = Reported::default();
+        let veil = |grants, reported: &mut Reported| {
+            let Ok(Judged::Veiled(allowed, veil)) = judged(grants, "GET 7/metafields/9", reported)
+            else {
+                panic!("the answer is not judged")
+            };
+            assert_eq!(allowed.target(), "/stores/abc/v3/customers/7/metafields/9");
+            veil.judge(Ok(body.as_bytes()), reported)
         };
-        assert_eq!(allowed.target(), "/stores/abc/v3/customers/7/metafields/9");
-        let outcome = veil.judge(Ok(body.as_bytes()));
-        let outcome = outcome.map_or_else(|denial| told(&denial), |_| "shown".to_owned());
+        let outcome = veil(&grants, &mut reported);
+        let outcome = outcome.map_or_else(|denial| told(&denial), |()| "shown".to_owned());
         assert_eq!(outcome, expected, "{body}");
+        assert_eq!(reported.code(), None, "{body}");
+        veil(&lenient, &mut reported).expect("it is only reported");
+        let code = reported.code().map_or("shown", Code::as_str);
+        let expected = expected.replace("upstream_protocol_error", "ownership_unknown");
+        assert_eq!(code, expected, "{body}");
     }
 }
 
@@ -185,7 +237,8 @@ fn a_look_up_asks_for_the_paths_metafield_and_nothing_else() {
         "DELETE 7/metafields/9",
         "HEAD 7/metafields/9",
     ] {
-        let Ok(Judged::Unproven(unproven)) = judged(&grants, request) else {
+        let Ok(Judged::Unproven(unproven)) = judged(&grants, request, &mut Reported::default())
+        else {
             panic!("{request} needs no proof")
         };
         assert_eq!(unproven.ids(), [Id::new(9).expect("an id")]);
@@ -194,7 +247,11 @@ fn a_look_up_asks_for_the_paths_metafield_and_nothing_else() {
         assert_eq!(look_up.target(), "/stores/abc/v3/customers/7/metafields/9");
         assert!(look_up.body().is_empty());
     }
-    let Ok(Judged::Unproven(batch)) = judged(&grants, "DELETE metafields [3,1,2]") else {
+    let Ok(Judged::Unproven(batch)) = judged(
+        &grants,
+        "DELETE metafields [3,1,2]",
+        &mut Reported::default(),
+    ) else {
         panic!("a batch needs no proof")
     };
     let ids: Vec<u64> = batch.ids().iter().map(|id| id.get()).collect();
