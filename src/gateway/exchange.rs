@@ -7,7 +7,7 @@ use super::inbound::{self, Inbound, InboundBody};
 use super::outbound::{Outbound, Preferences};
 use super::upstream::{Progress, Reply};
 use crate::denial::Denial;
-use crate::observe::{CorrelationId, Used};
+use crate::observe::{CorrelationId, Sent, Used};
 use crate::policy::vocabulary::Verb;
 use crate::policy::{Allowed, Credential};
 use http::StatusCode;
@@ -64,7 +64,8 @@ impl Gateway {
         }
     }
 
-    /// Tries the previous credential; what it is refused too is answered as the current one was.
+    /// Tries the previous credential; what it is refused too, or cannot be asked, is answered as the current
+    /// one was.
     async fn with_previous(
         &self,
         exchange: &Exchange<'_>,
@@ -78,14 +79,23 @@ impl Gateway {
             exchange.current.upstream.pool().give_back(connection);
         }
         let first_progress = progress.clone();
-        let (reply, previous) = self.attempt(exchange, Used::Previous, progress).await?;
-        if reply.response.status().is_success() {
-            self.metrics.previous_credential_used();
-            let inbound = self.receive(exchange, reply, &previous).await?;
-            return Ok(Answered {
-                inbound,
-                credential: previous,
-            });
+        match self.attempt(exchange, Used::Previous, progress).await {
+            Ok((reply, previous)) if reply.response.status().is_success() => {
+                self.metrics.previous_credential_used();
+                let inbound = self.receive(exchange, reply, &previous).await?;
+                return Ok(Answered {
+                    inbound,
+                    credential: previous,
+                });
+            }
+            // What may have been done must not be hidden behind the first answer's "not found".
+            Err(denial)
+                if !exchange.allowed.operation().verb.reads()
+                    && progress.sent() == Sent::Unknown =>
+            {
+                return Err(denial);
+            }
+            Ok(_) | Err(_) => {}
         }
         *progress = first_progress;
         Ok(Answered {

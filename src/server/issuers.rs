@@ -60,6 +60,8 @@ async fn keep_all(mut fetches: watch::Receiver<Vec<Fetch>>, clock: &Clock, mut c
             let is_wanted = wanted.iter().any(|fetch| Arc::ptr_eq(&fetch.keys, keys));
             if !is_wanted {
                 task.abort();
+                // Its fetch has no end that would wake who waits for it.
+                keys.decline();
             }
             is_wanted
         });
