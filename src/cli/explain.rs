@@ -3,14 +3,17 @@
 
 mod after;
 mod compared;
+mod condition;
 mod step;
 
+pub use condition::Condition;
 pub use step::{Explanation, Mark, Step, explain};
 
 use super::load::{self, Reported};
 use super::{DENIED, MISUSED, complain};
 use crate::config::reader::value::unknown_word;
 use crate::config::{File, Policy};
+use crate::policy::Operation;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
@@ -39,6 +42,17 @@ pub(super) fn command(
         Ok(file) => file,
         Err(Reported(code)) => return Ok(code),
     };
+    if let Some((_, rest)) = target.split_once("://") {
+        let path = rest.find('/').and_then(|at| rest.get(at..));
+        let error = io::Error::other("--path: a path is wanted, and no URL");
+        complain(
+            &error,
+            path.map(|path| format!("--path '{path}'"))
+                .as_ref()
+                .map(|hint| hint as _),
+        )?;
+        return Ok(MISUSED);
+    }
     let policy = Policy::of(&file);
     let Some(index) = file.callers.iter().position(|known| known.name == caller) else {
         return unknown_caller(&file, caller);
@@ -89,6 +103,21 @@ fn read(path: &Path, largest: usize) -> io::Result<Vec<u8>> {
     Ok(body)
 }
 
+/// What a denial may come from that is no matter of the gateway's, but of how it was asked here.
+fn hint(asked: &Asked<'_>, explanation: &Explanation) -> Option<&'static str> {
+    if asked.method.bytes().any(|byte| byte.is_ascii_lowercase()) {
+        return Some("methods are written in capitals, as in `--method PUT`");
+    }
+    let takes_body = |operation: &Operation| operation.verb.has_body();
+    let is_at_json = explanation
+        .steps
+        .iter()
+        .any(|step| step.name == "json" && step.mark == Mark::Denied);
+    let wants_body = explanation.operation.as_ref().is_some_and(takes_body);
+    (wants_body && is_at_json && asked.body.is_empty())
+        .then_some("give the body with `--body FILE`, or `--body -` for standard input")
+}
+
 fn print(
     policy: &Policy,
     caller: usize,
@@ -96,22 +125,23 @@ fn print(
     explanation: &Explanation,
 ) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    let name = policy.callers.get(caller).map_or("", |caller| &caller.name);
+    let caller = policy.callers.get(caller);
+    let grants = caller.map(|caller| &caller.grants);
+    let name = caller.map_or("", |caller| &caller.name);
     writeln!(out, "{} {} by {name}\n", asked.method, asked.target)?;
     let width = explanation.steps.iter().map(|step| step.name.len()).max();
     let width = width.unwrap_or_default();
     for step in &explanation.steps {
         let mark = step.mark.as_str();
-        writeln!(out, "  {mark:11}  {:width$}  {}", step.name, step.compared)?;
+        let line = format!("  {mark:11}  {:width$}  {}", step.name, step.compared);
+        writeln!(out, "{}", line.trim_end())?;
     }
     writeln!(out)?;
     match &explanation.outcome {
         Ok(()) => {
-            writeln!(
-                out,
-                "allowed{}",
-                explanation.condition.as_deref().unwrap_or_default()
-            )?;
+            let condition = explanation.condition.zip(grants);
+            let condition = condition.map(|(condition, grants)| condition.text(grants));
+            writeln!(out, "allowed{}", condition.unwrap_or_default())?;
             if let Some(code) = explanation.reported.code() {
                 let code = code.as_str();
                 writeln!(
@@ -131,13 +161,16 @@ fn print(
             for (place, reason) in step::places(denial) {
                 writeln!(out, "  {place}: {reason}")?;
             }
+            if let Some(hint) = hint(asked, explanation) {
+                writeln!(out, "  hint: {hint}")?;
+            }
         }
     }
     if explanation.outcome.is_ok()
-        && let Some(operation) = &explanation.operation
+        && let Some((operation, grants)) = explanation.operation.as_ref().zip(grants)
     {
         writeln!(out)?;
-        for line in after::told(policy, operation, &explanation.items) {
+        for line in after::told(policy, grants, operation, &explanation.items) {
             writeln!(out, "{line}")?;
         }
     }

@@ -4,15 +4,19 @@
 //! Source: BigCommerce, Customers v3 reference, `permission_set`.
 
 use crate::config::Policy;
-use crate::identity::Caller;
-use crate::policy::vocabulary::{PermissionSet, Verb};
-use crate::policy::{Item, Operation};
+use crate::policy::vocabulary::{Id, PermissionSet, StoreHash, Verb};
+use crate::policy::{Grants, Item, Names, Operation};
 
 /// How many callers are named.
 const NAMED: usize = 10;
 
-/// The lines to show.
-pub(super) fn told(policy: &Policy, operation: &Operation, items: &[Item]) -> Vec<String> {
+/// The lines to show of a request of a caller with the grants `own`.
+pub(super) fn told(
+    policy: &Policy,
+    own: &Grants,
+    operation: &Operation,
+    items: &[Item],
+) -> Vec<String> {
     match operation.verb {
         Verb::Delete | Verb::DeleteBatch => {
             vec!["afterwards: nobody, the metafields are gone from BigCommerce for every API account".to_owned()]
@@ -20,11 +24,11 @@ pub(super) fn told(policy: &Policy, operation: &Operation, items: &[Item]) -> Ve
         Verb::Get | Verb::List | Verb::ListAll => vec![
             "afterwards: as before, it only reads what the store's API account may see: its own metafields, and those of others that are not app_only".to_owned(),
         ],
-        _ => written(policy, operation, items),
+        _ => written(policy, own, operation, items),
     }
 }
 
-fn written(policy: &Policy, operation: &Operation, items: &[Item]) -> Vec<String> {
+fn written(policy: &Policy, own: &Grants, operation: &Operation, items: &[Item]) -> Vec<String> {
     let mut lines = Vec::new();
     for (index, item) in items.iter().enumerate().take(NAMED) {
         if operation.verb.is_batch() {
@@ -32,7 +36,7 @@ fn written(policy: &Policy, operation: &Operation, items: &[Item]) -> Vec<String
         } else {
             lines.push("afterwards:".to_owned());
         }
-        lines.extend(of_item(policy, operation, item));
+        lines.extend(of_item(policy, own, operation, item));
     }
     if items.len() > NAMED {
         lines.push(format!("and {} more items", items.len() - NAMED));
@@ -40,11 +44,9 @@ fn written(policy: &Policy, operation: &Operation, items: &[Item]) -> Vec<String
     lines
 }
 
-fn of_item(policy: &Policy, operation: &Operation, item: &Item) -> [String; 4] {
-    let able = |verb: Verb| {
-        let callers = policy.callers.iter();
-        names(callers.filter(|caller| may(caller, operation, item, verb)))
-    };
+fn of_item(policy: &Policy, own: &Grants, operation: &Operation, item: &Item) -> [String; 4] {
+    let subject = Subject::of(own, operation, item);
+    let able = |verbs: &[Verb]| subject.callers(policy, verbs);
     let (accounts, storefront) = match item.permission_set {
         None => (
             "as before: the request does not name permission_set, which stays as it is",
@@ -62,50 +64,140 @@ fn of_item(policy: &Policy, operation: &Operation, item: &Item) -> [String; 4] {
     [
         format!(
             "  callers of this gateway who may read it    {}",
-            able(Verb::Get)
+            able(&[Verb::Get, Verb::List, Verb::ListAll])
         ),
         format!(
             "  callers of this gateway who may change it  {}",
-            able(Verb::Update)
+            able(&[
+                Verb::Update,
+                Verb::UpdateBatch,
+                Verb::Delete,
+                Verb::DeleteBatch
+            ])
         ),
         format!("  other API accounts of the store            {accounts}"),
         format!("  the storefront                             {storefront}"),
     ]
 }
 
-/// Whether a caller's scopes and grants let it use a metafield like this one by its id.
-fn may(caller: &Caller, operation: &Operation, item: &Item, verb: Verb) -> bool {
-    let grants = &caller.grants;
-    let covers = |granted: &crate::policy::Names, name: Option<&str>| {
-        name.is_none_or(|name| granted.cover(name))
-    };
-    let customer = operation.customer.or(item.resource_id);
-    grants.open(verb)
-        && grants
-            .stores
-            .as_ref()
-            .is_none_or(|stores| stores.contains(&operation.store))
-        && grants
-            .operations
-            .as_ref()
-            .is_none_or(|verbs| verbs.contains(&verb))
-        && covers(&grants.namespaces, item.namespace.as_deref())
-        && covers(&grants.keys, item.key.as_deref())
-        && match (&grants.customers, customer) {
-            (Some(customers), Some(customer)) => customers.cover(customer),
-            _ => true,
-        }
-        || grants.only_report() && grants.open(verb)
+/// Whether a caller can reach a metafield.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Reach {
+    No,
+    /// If what the request does not name is within the caller's grants.
+    Perhaps,
+    Yes,
 }
 
-fn names<'c>(callers: impl Iterator<Item = &'c std::sync::Arc<Caller>>) -> String {
-    let names: Vec<&str> = callers.map(|caller| caller.name.as_str()).collect();
+/// What is known of the metafield: what the request names, and else that it is within the grants of the
+/// caller whose request it is.
+struct Subject<'a> {
+    store: StoreHash,
+    namespace: Option<&'a str>,
+    key: Option<&'a str>,
+    customer: Option<Id>,
+    own: Option<&'a Grants>,
+}
+
+impl<'a> Subject<'a> {
+    fn of(own: &'a Grants, operation: &Operation, item: &'a Item) -> Self {
+        // In an update it is what the caller says, and moves nothing.
+        let created = item.resource_id.filter(|_| !is_update(operation.verb));
+        Self {
+            store: operation.store,
+            namespace: item.namespace.as_deref(),
+            key: item.key.as_deref(),
+            customer: operation.customer.or(created),
+            own: Some(own).filter(|own| !own.only_report()),
+        }
+    }
+
+    /// The callers who may use one of these operations on it.
+    fn callers(&self, policy: &Policy, verbs: &[Verb]) -> String {
+        let of = |reach: Reach| {
+            let callers = policy.callers.iter();
+            let able = callers.filter(|caller| self.reach(&caller.grants, verbs) == reach);
+            names(able.map(|caller| caller.name.as_str()))
+        };
+        match (of(Reach::Yes), of(Reach::Perhaps)) {
+            (None, None) => "none".to_owned(),
+            (Some(yes), None) => yes,
+            (yes, Some(perhaps)) => {
+                let yes = yes.unwrap_or_else(|| "none".to_owned());
+                format!("{yes}; and if it is within their grants: {perhaps}")
+            }
+        }
+    }
+
+    fn reach(&self, grants: &Grants, verbs: &[Verb]) -> Reach {
+        let can = |verb: &&Verb| {
+            let granted = grants.operations.as_ref();
+            grants.open(**verb)
+                && (grants.only_report() || granted.is_none_or(|granted| granted.contains(verb)))
+        };
+        if !verbs.iter().any(|verb| can(&verb)) {
+            return Reach::No;
+        }
+        if grants.only_report() {
+            return Reach::Yes;
+        }
+        let stores = grants.stores.as_ref();
+        if stores.is_some_and(|stores| !stores.contains(&self.store)) {
+            return Reach::No;
+        }
+        let own = |names: fn(&Grants) -> &Names| self.own.map_or(&Names::Any, names);
+        let of_names = [
+            among(
+                &grants.namespaces,
+                self.namespace,
+                own(|own| &own.namespaces),
+            ),
+            among(&grants.keys, self.key, own(|own| &own.keys)),
+        ];
+        let [namespace, key] = of_names;
+        namespace.min(key).min(self.of_customer(grants))
+    }
+
+    fn of_customer(&self, grants: &Grants) -> Reach {
+        let Some(granted) = &grants.customers else {
+            return Reach::Yes;
+        };
+        let own = self.own.and_then(|own| own.customers.as_ref());
+        match (self.customer, own) {
+            (Some(customer), _) if granted.cover(customer) => Reach::Yes,
+            (Some(_), _) => Reach::No,
+            (None, Some(own)) if own == granted => Reach::Yes,
+            (None, Some(own)) if !own.meet(granted) => Reach::No,
+            (None, _) => Reach::Perhaps,
+        }
+    }
+}
+
+/// Whether a name is among those that are granted, where it may be known only that it is among `own`.
+fn among(granted: &Names, name: Option<&str>, own: &Names) -> Reach {
+    match name {
+        _ if !granted.is_limited() => Reach::Yes,
+        Some(name) if granted.cover(name) => Reach::Yes,
+        Some(_) => Reach::No,
+        None if own == granted => Reach::Yes,
+        None if !own.meet(granted) => Reach::No,
+        None => Reach::Perhaps,
+    }
+}
+
+fn is_update(verb: Verb) -> bool {
+    matches!(verb, Verb::Update | Verb::UpdateBatch)
+}
+
+/// The first names of a list; `None` where it is empty.
+fn names<'c>(names: impl Iterator<Item = &'c str>) -> Option<String> {
+    let names: Vec<&str> = names.collect();
     match names.len() {
-        0 => "none".to_owned(),
+        0 => None,
         count if count > NAMED => {
             let shown: Vec<&str> = names.iter().take(NAMED).copied().collect();
-            format!("{} and {} more", shown.join(", "), count - NAMED)
+            Some(format!("{} and {} more", shown.join(", "), count - NAMED))
         }
-        _ => names.join(", "),
+        _ => Some(names.join(", ")),
     }
 }

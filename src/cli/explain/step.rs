@@ -2,7 +2,8 @@
 //! says, by the same functions; a step only tells what was compared, by the same checks.
 
 use super::Asked;
-use super::compared::{compared, within};
+use super::compared::compared;
+use super::condition::Condition;
 use crate::config::Policy;
 use crate::denial::{Code, Denial, Place};
 use crate::policy::{Grants, Item, Judged, Operation, Reported, Route, checks, permit};
@@ -59,7 +60,7 @@ pub struct Explanation {
     /// Whether the request is allowed, or why not.
     pub outcome: Result<(), Denial>,
     /// What an allowed request still depends on.
-    pub condition: Option<String>,
+    pub condition: Option<Condition>,
     /// What the grants would have refused, where they only report.
     pub reported: Reported,
     /// The operation, where the request names one.
@@ -125,18 +126,9 @@ fn decide(
     let judged = queried.body(&policy.rules, body, &mut found.items, &mut found.reported)?;
     found.condition = match &judged {
         Judged::Allowed(_) => None,
-        Judged::Veiled(..) => Some(format!(
-            ", if the metafield in BigCommerce's answer is {}; else 404 unknown_metafield",
-            within(&caller.grants)
-        )),
-        Judged::Unproven(unproven) if unproven.look_up().is_some() => Some(format!(
-            ", if the metafield is {}: the gateway remembers that, or asks BigCommerce by one GET",
-            within(&caller.grants)
-        )),
-        Judged::Unproven(_) => Some(format!(
-            ", if the gateway remembers each metafield, and that it is {}; else 403 by its index",
-            within(&caller.grants)
-        )),
+        Judged::Veiled(..) => Some(Condition::Answer),
+        Judged::Unproven(unproven) if unproven.look_up().is_some() => Some(Condition::Owner),
+        Judged::Unproven(_) => Some(Condition::Owners),
     };
     Ok(())
 }
@@ -217,12 +209,39 @@ fn steps(policy: &Policy, caller: usize, asked: &Asked<'_>, found: &Explanation)
         _ if grants.is_some_and(|grants| is_reported(grants, name, found, asked)) => Mark::Reported,
         _ => Mark::Ok,
     };
-    let steps = ORDER.iter().enumerate().map(|(index, name)| Step {
-        name,
-        mark: mark(index, name),
-        compared: compared(policy, grants, asked, found, name),
+    let steps = ORDER.iter().enumerate().map(|(index, name)| {
+        let mark = mark(index, name);
+        let compared = match (mark, &found.outcome) {
+            (Mark::NotReached, _) => String::new(),
+            (Mark::Denied, Err(denial)) if tells_the_fault(name) => fault(denial),
+            _ => compared(policy, grants, asked, found, name),
+        };
+        Step {
+            name,
+            mark,
+            compared,
+        }
     });
     steps.collect()
+}
+
+/// Whether what the step compares is a rule, which does not show what is wrong with this request.
+fn tells_the_fault(name: &str) -> bool {
+    matches!(
+        name,
+        "framing" | "path" | "method" | "query" | "json" | "fields" | "grants on fields"
+    )
+}
+
+fn fault(denial: &Denial) -> String {
+    let places = places(denial);
+    let Some((place, reason)) = places.first() else {
+        return denial.detail().into_owned();
+    };
+    match places.len() - 1 {
+        0 => format!("{place}: {reason}"),
+        more => format!("{place}: {reason}; and {more} more"),
+    }
 }
 
 /// Whether a check of grants that only report has something against the request.

@@ -28,6 +28,15 @@ impl Customers {
         Self(list)
     }
 
+    /// Whether some customer is among both.
+    pub fn meet(&self, other: &Self) -> bool {
+        self.0.iter().any(|(from, to)| {
+            let after = other.0.partition_point(|(begin, _)| begin <= to);
+            let nearest = after.checked_sub(1).and_then(|at| other.0.get(at));
+            nearest.is_some_and(|(_, end)| end >= from)
+        })
+    }
+
     /// Whether this customer is among them.
     pub fn cover(&self, customer: Id) -> bool {
         let after = self.0.partition_point(|(from, _)| *from <= customer);
@@ -68,6 +77,23 @@ mod tests {
         }
         for outside in [1, 6, 8, 999, 2000, Id::MAX - 1] {
             assert!(!customers.cover(id(outside)), "{outside}");
+        }
+    }
+
+    #[test]
+    fn customers_meet_where_one_is_among_both() {
+        let of = |ranges: &[(u64, u64)]| {
+            Customers::of(ranges.iter().map(|(from, to)| id(*from)..=id(*to)))
+        };
+        for (one, other, meet) in [
+            (&[(7, 7)][..], &[(7, 7)][..], true),
+            (&[(1, 10)], &[(3, 4), (20, 30)], true),
+            (&[(10, 20)], &[(20, 20)], true),
+            (&[(10, 20)], &[(1, 9), (21, 30)], false),
+            (&[(1, 1)], &[(2, 2)], false),
+        ] {
+            assert_eq!(of(one).meet(&of(other)), meet, "{one:?} {other:?}");
+            assert_eq!(of(other).meet(&of(one)), meet, "{other:?} {one:?}");
         }
     }
 

@@ -52,6 +52,14 @@ impl Names {
         matches!(self, Self::Only(_))
     }
 
+    /// Whether some name can be among both.
+    pub fn meet(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Only(one), Self::Only(other)) => one.meet(other),
+            _ => true,
+        }
+    }
+
     /// Whether this name is among them.
     pub fn cover(&self, name: &str) -> bool {
         match self {
@@ -68,6 +76,21 @@ impl Patterns {
             .binary_search_by(|exact| (**exact).cmp(name))
             .is_ok();
         is_exact || self.prefix_of(name).is_some()
+    }
+
+    fn meet(&self, other: &Self) -> bool {
+        self.exact.iter().any(|name| other.cover(name))
+            || other.exact.iter().any(|name| self.cover(name))
+            || self.prefixes.iter().any(|prefix| other.meets(prefix))
+    }
+
+    /// Whether one of the prefixes begins with this one, or this one with it.
+    fn meets(&self, prefix: &str) -> bool {
+        let after = self.prefixes.partition_point(|known| **known <= *prefix);
+        let shorter = after.checked_sub(1).and_then(|at| self.prefixes.get(at));
+        let longer = self.prefixes.get(after);
+        shorter.is_some_and(|shorter| prefix.starts_with(&**shorter))
+            || longer.is_some_and(|longer| longer.starts_with(prefix))
     }
 
     fn prefix_of(&self, name: &str) -> Option<&str> {
@@ -133,6 +156,24 @@ mod tests {
     #[test]
     fn any_covers_everything() {
         assert!(Names::Any.cover("") && Names::Any.cover("crm") && !Names::Any.is_limited());
+    }
+
+    #[test]
+    fn names_meet_where_one_could_be_among_both() {
+        for (one, other, meet) in [
+            (&["crm"][..], &["crm", "erp"][..], true),
+            (&["crm"], &["erp"], false),
+            (&["crm.eu"], &["crm.*"], true),
+            (&["crm"], &["crm.*"], false),
+            (&["a.*", "crm.eu.*"], &["crm.*"], true),
+            (&["crm.eu.*"], &["crm.us.*", "d.*"], false),
+            (&["crm.*"], &["b.*", "crm.*"], true),
+        ] {
+            let (one, other) = (only(one), only(other));
+            assert_eq!(one.meet(&other), meet, "{one} {other}");
+            assert_eq!(other.meet(&one), meet, "{other} {one}");
+            assert!(one.meet(&Names::Any) && Names::Any.meet(&one));
+        }
     }
 
     proptest::proptest! {

@@ -6,7 +6,7 @@ use crate::support::client::Request;
 use crate::support::fake::Fake;
 use crate::support::gateway::{Folder, Setup, token_sha256};
 use crate::support::process::run;
-use metafield_gateway::cli::explain::{Asked, Explanation, Mark, explain};
+use metafield_gateway::cli::explain::{Asked, Condition, Explanation, Mark, explain};
 
 fn explained(case: &Case, policy: &Policy) -> Explanation {
     let (method, target) = target(case);
@@ -23,9 +23,7 @@ fn outcome(explanation: &Explanation) -> String {
     match (&explanation.outcome, &explanation.condition) {
         (Err(denial), _) => told(denial),
         (Ok(()), None) => "allowed".to_owned(),
-        (Ok(()), Some(condition)) if condition.contains("answer") => {
-            "if its answer is within".to_owned()
-        }
+        (Ok(()), Some(Condition::Answer)) => "if its answer is within".to_owned(),
         (Ok(()), Some(_)) => "if its owners are within".to_owned(),
     }
 }
@@ -187,4 +185,163 @@ fn who_could_see_the_field_is_told_in_bigcommerces_terms() {
             assert!(stdout.contains(part), "{part}: {stdout}");
         }
     }
+}
+
+/// The callers of a configuration with two teams, as `explain` names them after an update by `app`.
+fn with_teams(grants: &str, body: &str) -> String {
+    let folder = Folder::new();
+    let digest = |number: usize| format!("{number:064}");
+    let caller = |number, name: &str, grants: &str| {
+        format!(
+            "[[caller]]\nname = \"{name}\"\ntoken_sha256 = [\"{}\"]\nscopes = [\"store_v2_customers\"]\n{grants}\n",
+            digest(number)
+        )
+    };
+    let text = [
+        "[[store]]\nhash = \"abc123\"\ncredential = { file = \"absent\" }\n".to_owned(),
+        caller(1, "app", grants),
+        caller(2, "erp", "namespaces = [\"erp\"]"),
+        caller(3, "both", "namespaces = [\"crm.eu\", \"erp\"]"),
+        caller(4, "free", ""),
+        caller(5, "lister", "operations = [\"list\"]"),
+    ]
+    .concat();
+    let config = folder.write("gateway.toml", text);
+    let body = folder.write("body.json", body);
+    let ended = run(&[
+        "explain",
+        "--config",
+        config.to_str().expect("UTF-8"),
+        "--caller",
+        "app",
+        "--method",
+        "PUT",
+        "--path",
+        "/stores/abc123/v3/customers/7/metafields/9",
+        "--body",
+        body.to_str().expect("UTF-8"),
+    ]);
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+    ended.stdout
+}
+
+#[test]
+fn who_could_reach_the_field_follows_from_what_is_known_of_it() {
+    let crm = "namespaces = [\"crm\", \"crm.*\"]";
+    for (grants, body, readers, changers) in [
+        // It is in a namespace of the caller's, and which one is not known.
+        (
+            crm,
+            "{}",
+            "app, free, lister; and if it is within their grants: both",
+            "app, free; and if it is within their grants: both",
+        ),
+        (
+            crm,
+            r#"{"namespace":"crm.eu"}"#,
+            "app, both, free, lister",
+            "app, both, free",
+        ),
+        (
+            crm,
+            r#"{"namespace":"crm"}"#,
+            "app, free, lister",
+            "app, free",
+        ),
+        // Nothing is known of it.
+        (
+            "",
+            "{}",
+            "app, free, lister; and if it is within their grants: erp, both",
+            "app, free; and if it is within their grants: erp, both",
+        ),
+    ] {
+        let told = with_teams(grants, body);
+        assert!(
+            told.contains(&format!("who may read it    {readers}\n")),
+            "{told}"
+        );
+        assert!(
+            told.contains(&format!("who may change it  {changers}\n")),
+            "{told}"
+        );
+    }
+}
+
+#[test]
+fn what_is_only_reported_is_no_condition() {
+    let told = with_teams("namespaces = [\"crm\"]\nenforcement = \"report\"", "{}");
+    assert!(
+        told.contains("\nallowed; reported if the metafield is not in the namespaces crm"),
+        "{told}"
+    );
+    // So that nothing is known of it.
+    assert!(told.contains("within their grants: erp, both"), "{told}");
+}
+
+/// Grants, request and body, and what stands in the steps.
+#[rustfmt::skip]
+const STEPS: [(&str, &str, &str, &[&str]); 7] = [
+    (r#"scopes = ["store_v2_customers_read_only"]"#, "PUT 7/metafields/9", "{}", &[
+        "DENIED       scopes            update needs store_v2_customers; the caller has store_v2_customers_read_only",
+    ]),
+    ("", "PUT 7/metafields/9", r#"{"value":"v","value":"w"}"#, &[
+        "DENIED       json              the key `value` stands twice in one JSON object",
+        "not reached  fields\n",
+    ]),
+    (r#"permission_sets = ["read"]"#, "PUT 7/metafields/9", r#"{"permission_set":"write"}"#, &[
+        "DENIED       grants on fields  permission_set: the caller is granted read",
+    ]),
+    (r#"namespaces = ["crm"]; customers = [7]"#, "GET 7/metafields?namespace=erp", "", &[
+        "ok           customers         7; granted: 7",
+        "DENIED       namespaces        namespace=erp; granted: crm",
+    ]),
+    ("", "GET 7/metafields", "", &["ok           json              does not apply: list takes no body"]),
+    ("", "put 7/metafields/9", "{}", &[
+        "DENIED       method            this path takes",
+        "hint: methods are written in capitals, as in `--method PUT`",
+    ]),
+    ("", "PUT 7/metafields/9", "", &["hint: give the body with `--body FILE`, or `--body -` for standard input"]),
+];
+
+#[test]
+fn a_denied_step_tells_the_fault_and_the_others_what_was_compared() {
+    for (grants, request, body, lines) in STEPS {
+        let case = Case {
+            grants,
+            request,
+            body,
+            outcome: "",
+        };
+        let (_, stdout, _) = by_program(&case, &["--caller", "app"]);
+        for line in lines {
+            assert!(stdout.contains(line), "{line}: {stdout}");
+        }
+    }
+}
+
+#[test]
+fn a_url_is_no_path() {
+    let folder = Folder::new();
+    let config = folder.write("gateway.toml", configuration(&CASES[0], ""));
+    let config = config.to_str().expect("UTF-8");
+    let ended = run(&[
+        "explain",
+        "--config",
+        config,
+        "--caller",
+        "app",
+        "--method",
+        "GET",
+        "--path",
+        "https://api.bigcommerce.com/stores/abc123/v3/customers/metafields",
+    ]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""));
+    assert!(
+        ended
+            .stderr
+            .contains("hint: --path '/stores/abc123/v3/customers/metafields'"),
+        "{}",
+        ended.stderr
+    );
 }
