@@ -3,6 +3,7 @@
 
 use super::load::{self, Reported};
 use crate::config::Problem;
+use crate::config::materials::exposed;
 use crate::config::warnings::{MOST, warnings};
 use std::io::{self, Write};
 use std::path::Path;
@@ -17,7 +18,11 @@ pub(super) fn check(path: &Path, without_secrets: bool) -> io::Result<u8> {
         Ok(file) => file,
         Err(Reported(code)) => return Ok(code),
     };
-    warn(path, &warnings(&file, now()))?;
+    let mut found = warnings(&file, now());
+    if !without_secrets {
+        found.extend(exposed(&file.named()));
+    }
+    warn(path, &found)?;
     let (stores, callers) = (file.stores.len(), file.callers.len());
     let left_out = if without_secrets {
         "; nothing that it names was read"
@@ -38,22 +43,9 @@ pub(super) fn check(path: &Path, without_secrets: bool) -> io::Result<u8> {
 /// Tells what is right and hardly meant; it does not change the exit code.
 fn warn(path: &Path, warnings: &[Problem]) -> io::Result<()> {
     let mut out = io::stderr().lock();
+    let file = path.display().to_string();
     for warning in warnings.iter().take(MOST) {
-        let Problem {
-            line,
-            column,
-            key,
-            message,
-            hint,
-        } = warning;
-        writeln!(
-            out,
-            "warning: {}:{line}:{column}: {key}: {message}",
-            path.display()
-        )?;
-        if let Some(hint) = hint {
-            writeln!(out, "  hint: {hint}")?;
-        }
+        writeln!(out, "warning: {}", warning.in_file(&file))?;
     }
     match warnings.len().checked_sub(MOST) {
         Some(more) if more > 0 => writeln!(out, "and {more} more warnings"),
@@ -65,6 +57,6 @@ fn warn(path: &Path, warnings: &[Problem]) -> io::Result<()> {
     clippy::disallowed_methods,
     reason = "tokens are about to expire by the clock"
 )]
-fn now() -> jiff::Timestamp {
+pub(super) fn now() -> jiff::Timestamp {
     jiff::Timestamp::now()
 }

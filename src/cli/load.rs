@@ -31,6 +31,12 @@ fn or_report<T>(path: &Path, outcome: Result<T, LoadError>) -> io::Result<Result
         Ok(value) => return Ok(Ok(value)),
         Err(LoadError::Unreadable(error)) => {
             writeln!(out, "error: cannot read {}: {error}", path.display())?;
+            if error.kind() == io::ErrorKind::NotFound {
+                writeln!(
+                    out,
+                    "  hint: `--config` names the configuration file; config/minimal.toml is the least that works"
+                )?;
+            }
         }
         Err(LoadError::Problems(problems)) => {
             let report = problems.report(&path.display().to_string()).to_string();

@@ -1,7 +1,9 @@
 //! `serve`: the gateway until a signal, then its drain.
 
+use super::check::now;
 use super::load::{self, Reported};
 use super::{FAILED, complain, descriptors, log};
+use crate::config::warnings::warnings;
 use crate::server::{Ended, Server, Source, Stage};
 use std::io;
 use std::path::Path;
@@ -18,6 +20,13 @@ pub(super) fn serve(path: &Path) -> io::Result<u8> {
     };
     let _log = log::start()?;
     descriptors::raise(&loaded.file);
+    let warnings = warnings(&loaded.file, now()).len();
+    if warnings > 0 {
+        tracing::warn!(
+            warnings,
+            "something in the configuration is hardly meant: `metafield-gateway check` tells what"
+        );
+    }
     let drain_delay = loaded.file.drain_delay;
     let source = Source {
         path: path.to_owned(),

@@ -5,6 +5,7 @@
 mod outside;
 
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use rustls_pki_types::pem::{self, PemObject};
@@ -107,6 +108,41 @@ pub fn read(named: &Named, outside: &Outside<'_>) -> Result<Materials, Problems>
             jwks,
         }),
     }
+}
+
+/// The files with secrets that every user of the machine can read. What cannot be looked at is no matter here.
+pub fn exposed(named: &Named) -> Vec<Problem> {
+    const OTHERS: u32 = 0o004;
+    let mut files = Vec::new();
+    for credential in &named.credentials {
+        let key = format!("store[{}].credential", credential.index);
+        let sources = [
+            (key.clone(), Some(&credential.current)),
+            (format!("{key}.previous"), credential.previous.as_ref()),
+        ];
+        for (key, source) in sources {
+            if let Some(source) = source
+                && let CredentialSource::File(path) = &source.value
+            {
+                files.push((source.place, format!("{key}.file"), path.as_path()));
+            }
+        }
+    }
+    if let Some(tls) = &named.tls {
+        let key = "listen.tls.private_key".to_owned();
+        files.push((tls.private_key.place, key, tls.private_key.value.as_ref()));
+    }
+    let is_exposed = |path: &Path| {
+        let metadata = std::fs::metadata(path);
+        metadata.is_ok_and(|metadata| metadata.mode() & OTHERS != 0)
+    };
+    files.retain(|(_, _, path)| is_exposed(path));
+    let told = files.into_iter().map(|(place, key, path)| {
+        let message = format!("{} can be read by every user of this machine", shown_path(path));
+        Problem::new(place, key, message)
+            .with_hint("take that from them, as with `chmod o= FILE`, or set a mounted secret's `defaultMode` to 0440")
+    });
+    told.collect()
 }
 
 /// An audit log in a folder that does not exist. Whether it can be written shows when it is opened.

@@ -72,11 +72,46 @@ impl Problem {
         }
     }
 
+    /// The problem for people: `FILE:LINE:COLUMN: KEY: message`, and the hint in a line below. `file` is
+    /// shown as it is given.
+    pub fn in_file<'p>(&'p self, file: &'p str) -> impl fmt::Display + 'p {
+        Line {
+            file,
+            problem: self,
+        }
+    }
+
     /// Where the problem stands.
     pub const fn place(&self) -> Place {
         Place {
             line: self.line,
             column: self.column,
+        }
+    }
+}
+
+struct Line<'p> {
+    file: &'p str,
+    problem: &'p Problem,
+}
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Problem {
+            line,
+            column,
+            key,
+            message,
+            hint,
+        } = self.problem;
+        write!(f, "{}:{line}:{column}: ", self.file)?;
+        if !key.is_empty() {
+            write!(f, "{key}: ")?;
+        }
+        f.write_str(message)?;
+        match hint {
+            Some(hint) => write!(f, "\n  hint: {hint}"),
+            None => Ok(()),
         }
     }
 }
@@ -111,8 +146,7 @@ impl Problems {
         self.0.len()
     }
 
-    /// The report for people: a line `FILE:LINE:COLUMN: KEY: message` each, its hint below it, and
-    /// their number at the end. `file` is shown as it is given.
+    /// The report for people: each problem as [`Problem::in_file`], and their number at the end.
     pub fn report<'p>(&'p self, file: &'p str) -> impl fmt::Display + 'p {
         Report {
             file,
@@ -145,21 +179,7 @@ impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let file = self.file;
         for problem in self.problems {
-            let Problem {
-                line,
-                column,
-                key,
-                message,
-                hint,
-            } = problem;
-            write!(f, "{file}:{line}:{column}: ")?;
-            if !key.is_empty() {
-                write!(f, "{key}: ")?;
-            }
-            writeln!(f, "{message}")?;
-            if let Some(hint) = hint {
-                writeln!(f, "  hint: {hint}")?;
-            }
+            writeln!(f, "{}", problem.in_file(file))?;
         }
         match self.problems.count() {
             1 => writeln!(f, "1 problem"),

@@ -23,6 +23,8 @@ use crate::config::problem::{Place, Problem, Problems};
 fn syntax_hint(message: &str) -> &'static str {
     if message == "duplicate key" {
         "a key or a `[table]` may stand once; keys of one table belong together"
+    } else if message.starts_with("invalid date") || message.starts_with("invalid time") {
+        "numbers and a dash are a date in TOML: put anything else in quotes, such as the range `\"1000-1999\"`"
     } else {
         "the file is TOML: see https://toml.io/en/v1.0.0"
     }

@@ -6,7 +6,7 @@ use super::problem::{Located, Place, Problem};
 use crate::policy::vocabulary::{Scope, Verb};
 use crate::policy::{Enforcement, Ownership, Pattern};
 use jiff::{SignedDuration, Timestamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// The most warnings that are told one by one.
 pub const MOST: usize = 20;
@@ -26,6 +26,7 @@ pub fn warnings(file: &File, now: Timestamp) -> Vec<Problem> {
         found.extend(expiring(caller, now, &key));
     }
     found.extend(shared(file));
+    found.extend(unused_issuers(file));
     found.sort_by_key(Problem::place);
     found
 }
@@ -165,6 +166,23 @@ fn expiring(caller: &Caller, now: Timestamp, key: &dyn Fn(&str) -> String) -> Ve
     found.collect()
 }
 
+/// Issuers whose tokens are nobody's.
+fn unused_issuers(file: &File) -> Vec<Problem> {
+    let bound = file.callers.iter().filter_map(|caller| {
+        let signed = caller.identity.signed_token.as_ref()?;
+        Some(signed.value.issuer.as_str())
+    });
+    let bound: HashSet<&str> = bound.collect();
+    let issuers = file.issuers.iter().enumerate();
+    let unused = issuers.filter(|(_, issuer)| !bound.contains(issuer.name.as_str()));
+    let told = unused.map(|(index, issuer)| {
+        let message = format!("no caller is bound to `{}`: each of its tokens is refused", issuer.name);
+        Problem::new(issuer.jwks.place, format!("issuer[{index}]"), message)
+            .with_hint("bind a caller with `signed_token = { issuer = ..., subject = ... }`, or remove the issuer")
+    });
+    told.collect()
+}
+
 /// Namespaces that two callers may write. Each is compared with those that could cover it by its dots, so that
 /// ten thousand callers take no longer than their sorting.
 fn shared(file: &File) -> Vec<Problem> {
@@ -213,140 +231,4 @@ fn covering(seen: &BTreeMap<&str, usize>, text: &str) -> Option<usize> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::file::read;
-    use super::*;
-    use std::path::Path;
-
-    fn told(text: &str) -> Vec<String> {
-        let store = "[[store]]\nhash = \"abc\"\ncredential = { file = \"absent\" }\n";
-        let file = read(&format!("{text}\n{store}"), Path::new("/"));
-        let file = file.unwrap_or_else(|problems| panic!("{}", problems.report("f")));
-        let now = "2026-06-01T00:00:00Z".parse().unwrap();
-        let warnings = warnings(&file, now);
-        warnings
-            .iter()
-            .map(|warning| format!("{} {}", warning.key, warning.message))
-            .collect()
-    }
-
-    fn caller(name: &str, rest: &str) -> String {
-        let digest = name.bytes().next().unwrap();
-        let scopes = if rest.contains("scopes") {
-            ""
-        } else {
-            "scopes = [\"store_v2_customers\"]\n"
-        };
-        let token = if rest.contains("token_sha256") {
-            String::new()
-        } else {
-            format!("token_sha256 = [\"{digest:064}\"]\n")
-        };
-        format!("[[caller]]\nname = \"{name}\"\n{token}{scopes}{rest}\n")
-    }
-
-    #[test]
-    fn each_kind_is_told() {
-        let token = "0".repeat(64);
-        let expires = |at: &str| {
-            caller(
-                "a",
-                &format!("token_sha256 = [{{ sha256 = \"{token}\", expires = \"{at}\" }}]"),
-            )
-        };
-        for (text, expected) in [
-            (caller("a", ""), None),
-            (
-                format!("listen.address = \"0.0.0.0:80\"\n{}", caller("a", "")),
-                Some("listen.address other machines"),
-            ),
-            (
-                format!("listen.address = \"[::1]:80\"\n{}", caller("a", "")),
-                None,
-            ),
-            (
-                caller("a", "scopes = [\"store_cart\"]"),
-                Some("caller[0].scopes `a` can do nothing"),
-            ),
-            (
-                caller("a", "customers = [1]\noperations = [\"list_all\", \"get\"]"),
-                Some("caller[0].customers makes `list_all`"),
-            ),
-            (
-                caller(
-                    "a",
-                    "scopes = [\"store_v2_customers_read_only\"]\npermission_sets = [\"read\"]",
-                ),
-                Some("caller[0].permission_sets has no effect"),
-            ),
-            (
-                caller("a", "operations = [\"create\"]\nrequire = [\"key\"]"),
-                Some("caller[0].require has no effect"),
-            ),
-            (
-                caller("a", "operations = [\"get\"]\nbatch_items = 3"),
-                Some("caller[0].batch_items has no effect"),
-            ),
-            (
-                caller("a", "enforcement = \"report\""),
-                Some("caller[0].enforcement the caller's grants refuse nothing"),
-            ),
-            (
-                format!(
-                    "policy.ownership = \"named\"\n{}",
-                    caller("a", "namespaces = [\"n\"]")
-                ),
-                Some("caller[0].namespaces holds no update by id"),
-            ),
-            (
-                expires("2026-05-31T00:00:00Z"),
-                Some("caller[0].token_sha256[0].expires `a`: the token has expired"),
-            ),
-            (
-                expires("2026-06-10T00:00:00Z"),
-                Some("caller[0].token_sha256[0].expires `a`: the token expires at"),
-            ),
-            (expires("2026-07-10T00:00:00Z"), None),
-        ] {
-            let found = told(&text);
-            match expected {
-                None => assert_eq!(found, [""; 0], "{text}"),
-                Some(expected) => {
-                    assert_eq!(found.len(), 1, "{text} {found:?}");
-                    assert!(found[0].starts_with(expected), "{text} {found:?}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_namespace_of_two_is_told() {
-        let two = |first: &str, second: &str| {
-            told(
-                &(caller("a", &format!("namespaces = [\"{first}\"]"))
-                    + &caller("b", &format!("namespaces = [\"{second}\"]"))),
-            )
-        };
-        for (first, second) in [
-            ("crm", "crm"),
-            ("crm.*", "crm.eu"),
-            ("crm.eu", "crm.*"),
-            ("crm.*", "crm.*"),
-            ("crm.eu.*", "crm.*"),
-            ("crm.*", "crm.eu.x"),
-        ] {
-            let found = two(first, second);
-            assert_eq!(found.len(), 1, "{first} {second} {found:?}");
-            assert!(found[0].contains("`b` and `a` may both write"), "{found:?}");
-        }
-        for (first, second) in [
-            ("crm", "erp"),
-            ("crm", "crm.*"),
-            ("crm.*", "crm"),
-            ("crm.*", "crmx.a"),
-            ("crm.eu", "crm.us"),
-        ] {
-            assert_eq!(two(first, second), [""; 0], "{first} {second}");
-        }
-    }
-}
+mod tests;

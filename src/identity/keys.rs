@@ -78,6 +78,12 @@ impl Keys {
         }
     }
 
+    /// Whether both come from a file, and are others.
+    pub fn differ_from_file(&self, other: &Self) -> bool {
+        let is_fixed = self.keep.is_none() && other.keep.is_none();
+        is_fixed && self.set.load().as_deref() != other.set.load().as_deref()
+    }
+
     /// The keys that count now.
     pub(super) fn current(&self, now: Duration) -> Option<Guard<Option<Arc<KeySet>>>> {
         if let Some(keep) = self.keep {

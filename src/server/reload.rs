@@ -5,6 +5,7 @@
 //! A credential is read again also when the upstream has refused it, and while a bad configuration stands:
 //! whatever else is wrong, a store's credential is taken from where the configuration in force has it.
 
+mod changes;
 mod fixed;
 
 use super::Issuers;
@@ -164,6 +165,8 @@ impl Reloader {
                 "these keys take effect at the next start"
             );
         }
+        let before = self.live.snapshot();
+        let changed = changes::told((&self.file, &before), (&loaded.file, &loaded.snapshot));
         self.file = loaded.file;
         self.issuers.change_to(&loaded.snapshot.signers);
         self.retired.push(self.live.replace(loaded.snapshot));
@@ -177,6 +180,7 @@ impl Reloader {
             generation = self.health.now().generation,
             stores = self.file.stores.len(),
             callers = self.file.callers.len(),
+            changed,
             "a new configuration is in force"
         );
     }

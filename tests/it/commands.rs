@@ -67,7 +67,9 @@ fn a_good_configuration_passes() {
     let warning = ":22:17: caller[2].scopes: `payments` can do nothing: its scopes and grants leave no operation\n";
     assert!(ended.stderr.starts_with("warning: "), "{}", ended.stderr);
     assert!(ended.stderr.contains(warning), "{}", ended.stderr);
-    assert_eq!(ended.stderr.matches("warning: ").count(), 1);
+    let exposed = "can be read by every user of this machine";
+    assert_eq!(ended.stderr.matches(exposed).count(), 2);
+    assert_eq!(ended.stderr.matches("warning: ").count(), 3);
     let ended = check(&good(), None, &["--without-secrets"]);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert!(ended.stdout.contains("nothing that it names was read"));

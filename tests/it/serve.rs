@@ -178,7 +178,11 @@ fn a_hang_up_loads_what_has_changed() {
         text.replace(&token_sha256(WRITER), &token_sha256("another-canary-token")),
     );
     gateway.signal("HUP");
-    gateway.log_line("a new configuration is in force generation=2");
+    let told = gateway.log_line("a new configuration is in force generation=2");
+    assert!(
+        told.contains("changed=\"callers: changed writer\""),
+        "{told}"
+    );
     assert_eq!(client.exchange(&Request::update("{}")).status(), 401);
 }
 

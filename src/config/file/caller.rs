@@ -106,5 +106,10 @@ fn name(found: &DeValue<'_>) -> Result<String, Fault> {
 fn scope(found: &DeValue<'_>) -> Result<Scope, Fault> {
     let text = value::text(found, "a scope's name")?;
     let names = Scope::ALL.iter().map(|scope| scope.as_str());
-    Scope::from_name(text).ok_or_else(|| value::unknown_word(text, names))
+    // Who slips in a name that only reads must not be led to one that writes.
+    let only_reads = text.to_ascii_lowercase().contains("_r");
+    let near = names
+        .clone()
+        .filter(move |name| !only_reads || name.ends_with("_read_only"));
+    Scope::from_name(text).ok_or_else(|| value::unknown_word_near(text, near, names))
 }

@@ -1,6 +1,7 @@
 //! Files and variables that cannot serve, each named with its place, and none of their content shown.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use super::super::file;
@@ -111,6 +112,21 @@ gateway.toml:14:22: store[1].credential.env: the environment variable is not set
 6 problems
 ";
     assert_eq!(directory.report(&text), expected);
+}
+
+#[test]
+fn secrets_that_everyone_can_read_are_told() {
+    let directory = Directory::new("exposed").with("token", "canary-credential");
+    let file = file::read(&with_store("{ file = \"token\" }", ""), &directory.0).unwrap();
+    let told = |mode: u32| {
+        let path = directory.0.join("token");
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        exposed(&file.named())
+    };
+    assert_eq!(told(0o640), []);
+    let problems = told(0o644);
+    assert_eq!(problems.len(), 1);
+    assert_eq!(problems[0].key, "store[0].credential.file");
 }
 
 #[test]

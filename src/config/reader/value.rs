@@ -150,9 +150,18 @@ pub fn choice<T: Copy>(words: &[(&str, T)]) -> impl Fn(&DeValue<'_>) -> Result<T
 
 /// The fault of a word that is not among those known; the nearest is named first.
 pub fn unknown_word<'w>(text: &str, known: impl Iterator<Item = &'w str> + Clone) -> Fault {
-    let listed: Vec<_> = known.clone().map(|word| format!("`{word}`")).collect();
+    unknown_word_near(text, known.clone(), known)
+}
+
+/// As [`unknown_word`], where one of `near` alone may have been meant.
+pub fn unknown_word_near<'w>(
+    text: &str,
+    near: impl Iterator<Item = &'w str>,
+    known: impl Iterator<Item = &'w str>,
+) -> Fault {
+    let listed: Vec<_> = known.map(|word| format!("`{word}`")).collect();
     let listed = listed.join(", ");
-    Fault::new(format!("{} is not known", shown(text))).with_hint(match nearest(text, known) {
+    Fault::new(format!("{} is not known", shown(text))).with_hint(match nearest(text, near) {
         Some(near) => format!("did you mean `{near}`? known are {listed}"),
         None => format!("known are {listed}"),
     })

@@ -92,7 +92,11 @@ pub(super) fn signers(
         };
         let keys = keys.map_err(|cause| {
             let key = format!("issuer[{index}].jwks");
-            Problem::new(issuer.jwks.place, key, cause)
+            let problem = Problem::new(issuer.jwks.place, key, cause);
+            match issuer.jwks.value {
+                Jwks::File(_) => problem.with_hint("it holds the issuer's public keys as the issuer serves them (RFC 7517): an object with a list `keys`"),
+                Jwks::Url(_) => problem,
+            }
         });
         match (keys, bindings(file, issuer, callers)) {
             (Ok(keys), Ok(bindings)) => issuers.push(Issuer {

@@ -169,12 +169,14 @@ fn server_config(
         .unwrap_or(Place::START)
     };
     let certificate = |error: rustls::Error| {
-        Problem::new(
-            place("certificate"),
-            "listen.tls.certificate",
-            error.to_string(),
-        )
-        .with_hint("the private key must belong to the first certificate of the file")
+        let cause = match error {
+            rustls::Error::InconsistentKeys(_) => {
+                "its first certificate is of another key than `private_key`".to_owned()
+            }
+            error => error.to_string(),
+        };
+        Problem::new(place("certificate"), "listen.tls.certificate", cause)
+            .with_hint("the private key must belong to the first certificate of the file")
     };
     let client_ca = |cause: String| Problem::new(place("client_ca"), "listen.tls.client_ca", cause);
     let with_clients = tls.client_ca.is_some();

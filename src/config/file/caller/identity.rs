@@ -223,7 +223,20 @@ fn once<T: Ord + Clone>(found: T, place: Place, seen: &mut BTreeMap<T, Place>) -
 }
 
 fn number(found: &DeValue<'_>) -> Result<u32, Fault> {
-    match value::integer(0..=u32::MAX - 1)(found)? {
+    let named = found
+        .as_str()
+        .is_some_and(|text| text.parse::<u32>().is_err());
+    let number = value::integer(0..=u32::MAX - 1)(found);
+    let number = number.map_err(|fault| {
+        if named {
+            fault.with_hint(
+                "write the number: `id -u NAME` tells a user's, `getent group NAME` a group's",
+            )
+        } else {
+            fault
+        }
+    });
+    match number? {
         UNMAPPED => Err(Fault::new(
             "`65534` is how everyone from outside the gateway's user namespace appears",
         )

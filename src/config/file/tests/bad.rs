@@ -420,7 +420,7 @@ const STORES: [(&str, &str); 14] = [
         "2:8 store[0].hash: expected a store hash, found an integer\n3:23 store[0].credential.file: holds a PEM text instead of a path | put the text into a file of its own and name that",
     ),
 ];
-const CALLERS: [(&str, &str); 35] = [
+const CALLERS: [(&str, &str); 37] = [
     (
         "[[caller]]",
         "8:1 caller[1].name: is missing | it names the caller in logs and metrics\n8:1 caller[1].token_sha256: is missing | it is the SHA-256 of the token in 64 hex digits, not the token: `metafield-gateway token` prints both; or bind the caller with `signed_token`, `certificate` or `unix`\n8:1 caller[1].scopes: is missing | name at least one scope",
@@ -510,6 +510,14 @@ const CALLERS: [(&str, &str); 35] = [
         "8:14 caller[0].customers[0]: `42` is not a range of customers' ids | write an id without quotes, such as `42`, or both ends of a range in quotes: `\"1000-1999\"`\n8:20 caller[0].customers[1]: `1 - 2` is not a range of customers' ids | write an id without quotes, such as `42`, or both ends of a range in quotes: `\"1000-1999\"`\n8:29 caller[0].customers[2]: `01-2` is not a range of customers' ids | write an id without quotes, such as `42`, or both ends of a range in quotes: `\"1000-1999\"`\n8:37 caller[0].customers[3]: `2-1` ends before it begins | write the smaller id first",
     ),
     (
+        "enforcement = \"reports\"",
+        "8:15 caller[0].enforcement: `reports` is not known | did you mean `report`? known are `enforce`, `report`",
+    ),
+    (
+        "customers = [7, 1000-1999]",
+        "8:17 : invalid date, expected `-` (MM-DD) | numbers and a dash are a date in TOML: put anything else in quotes, such as the range `\"1000-1999\"`",
+    ),
+    (
         "customers = [7, \"5-9\", \"9-12\", 7, \"1-4\"]",
         "8:17 caller[0].customers[1]: holds customers that are on line 8 too | each must be there once: let the ranges not overlap\n8:32 caller[0].customers[3]: holds customers that are on line 8 too | each must be there once: let the ranges not overlap",
     ),
@@ -546,8 +554,8 @@ const CALLERS: [(&str, &str); 35] = [
         "12:1 caller[1].token_sha256[1]: is the same as on line 11 | every token belongs to one caller and is listed once",
     ),
     (
-        "[[caller]]\nname = \"b\"\ntoken_sha256 = [\"123\", \"+111111111111111111111111111111111111111111111111111111111111111\"]\nscopes = [\"store_v2_customer\", \"store_warehouses\"]",
-        "10:17 caller[1].token_sha256[0]: is not 64 hex digits | it is the SHA-256 of the token in 64 hex digits, not the token: `metafield-gateway token` prints both\n10:24 caller[1].token_sha256[1]: is not 64 hex digits | it is the SHA-256 of the token in 64 hex digits, not the token: `metafield-gateway token` prints both\n11:11 caller[1].scopes[0]: `store_v2_customer` is not known | did you mean `store_v2_customers`? known are `store_v2_customers`, `store_v2_customers_read_only`, `store_stored_payment_instruments`, `store_stored_payment_instruments_read_only`\n11:32 caller[1].scopes[1]: `store_warehouses` is not known | known are `store_v2_customers`, `store_v2_customers_read_only`, `store_stored_payment_instruments`, `store_stored_payment_instruments_read_only`",
+        "[[caller]]\nname = \"b\"\ntoken_sha256 = [\"123\", \"+111111111111111111111111111111111111111111111111111111111111111\"]\nscopes = [\"store_v2_customer\", \"store_warehouses\", \"store_v2_customers_read\"]",
+        "10:17 caller[1].token_sha256[0]: is not 64 hex digits | it is the SHA-256 of the token in 64 hex digits, not the token: `metafield-gateway token` prints both\n10:24 caller[1].token_sha256[1]: is not 64 hex digits | it is the SHA-256 of the token in 64 hex digits, not the token: `metafield-gateway token` prints both\n11:11 caller[1].scopes[0]: `store_v2_customer` is not known | did you mean `store_v2_customers`? known are `store_v2_customers`, `store_v2_customers_read_only`, `store_stored_payment_instruments`, `store_stored_payment_instruments_read_only`\n11:32 caller[1].scopes[1]: `store_warehouses` is not known | known are `store_v2_customers`, `store_v2_customers_read_only`, `store_stored_payment_instruments`, `store_stored_payment_instruments_read_only`\n11:52 caller[1].scopes[2]: `store_v2_customers_read` is not known | did you mean `store_v2_customers_read_only`? known are `store_v2_customers`, `store_v2_customers_read_only`, `store_stored_payment_instruments`, `store_stored_payment_instruments_read_only`",
     ),
     (
         "[[caller]]\nname = \"b\"\ntoken_sha256 = [\"1111111111111111111111111111111111111111111111111111111111111111\"]\nscopes = [\"store_v2_customers_read_only\"]\noperations = [\"get\", \"update\"]",

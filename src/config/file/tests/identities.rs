@@ -357,7 +357,7 @@ const PEERS: [(&str, &str); 10] = [
     ),
     (
         "unix = { uid = [\"crm\"] }",
-        "8:17 caller[0].unix.uid[0]: expected an integer, found a string",
+        "8:17 caller[0].unix.uid[0]: expected an integer, found a string | write the number: `id -u NAME` tells a user's, `getent group NAME` a group's",
     ),
     (
         "unix = { user = \"crm\" }",
