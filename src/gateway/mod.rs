@@ -59,6 +59,10 @@ use tokio::time::Instant;
 const FIELD: usize = 160;
 const REQUEST: usize = 6 * 1024;
 
+/// Marks an answer after which its connection is good for nothing more, over HTTP/2 too.
+#[derive(Debug, Clone, Copy)]
+pub struct Last;
+
 /// Everything that the requests of one worker share. It never leaves its thread.
 #[expect(missing_debug_implementations, reason = "it leads to credentials")]
 pub struct Gateway {
@@ -151,7 +155,7 @@ impl Gateway {
         // A block and no function, whose parameters would be kept twice.
         async move {
             let id = entry.correlation_id();
-            let mut is_fit = true;
+            let (mut is_fit, mut is_last) = (true, false);
             let served = match over {
                 None => self.serve(&head, &mut body, &evidence, &mut entry).await,
                 Some(bound) => Err(Denial::Overloaded { bound }),
@@ -161,10 +165,11 @@ impl Gateway {
                 Err(denial) => {
                     entry.report(&denial);
                     let denial = entry.refuse(denial);
+                    // Only another connection can bring another certificate.
+                    is_last = denial == Denial::ExpiredCertificate;
                     is_fit = is_fit_for_another(&head, &mut body, &denial).await
                         && over.is_none()
-                        // Only another connection can bring another certificate.
-                        && denial != Denial::ExpiredCertificate;
+                        && !is_last;
                     answer::refusal(&denial)
                 }
             };
@@ -172,6 +177,9 @@ impl Gateway {
                 answer::strip_body(&mut response);
             }
             inbound::correlate(response.headers_mut(), id);
+            if is_last {
+                response.extensions_mut().insert(Last);
+            }
             if (self.draining.get() || !is_fit) && head.version < Version::HTTP_2 {
                 response
                     .headers_mut()

@@ -8,8 +8,7 @@ use super::socket::Socket;
 use super::tracked::Tracked;
 use super::watch::{Connections, Watched};
 use crate::config::Limits;
-use crate::gateway::{Gateway, LocalExecutor, Stream};
-
+use crate::gateway::{Gateway, Last, LocalExecutor, Stream};
 use crate::identity::{Digest, Evidence};
 use crate::observe::{BareClose, Peer, WorkerMetrics};
 use http::{Request, Response};
@@ -255,13 +254,18 @@ fn answer(
     // A box for each request: a connection that is idle then keeps no room for one.
     let response = Box::pin(gateway.handle(request, peer, evidence, over));
     let may_be_reset = notes.is_multiplexed();
+    let notes = Rc::clone(notes);
     async move {
         if may_be_reset {
             // hyper looks for a reset once it has polled this: a request that was reset together with its
             // head must not reach for the upstream.
             tokio::task::yield_now().await;
         }
-        Ok(response.await.map(|answer| Tracked::new(answer, busy)))
+        let response = response.await;
+        if response.extensions().get::<Last>().is_some() {
+            notes.command(Order::Finish);
+        }
+        Ok(response.map(|answer| Tracked::new(answer, busy)))
     }
 }
 
