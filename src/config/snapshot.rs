@@ -20,7 +20,7 @@ use http::{HeaderValue, Uri};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::{ClientConfig, ServerConfig};
 use rustls_pki_types::{CertificateDer, ServerName};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,7 +42,8 @@ pub struct Snapshot {
     pub ownership: Option<OwnershipSettings>,
     /// The listener's TLS.
     pub server_tls: Option<Made<ServerConfig>>,
-    credentials: Arc<HashMap<StoreHash, Credentials>>,
+    // No hash table: most have one store or a few, whose comparison costs less than a keyed hash.
+    credentials: Arc<BTreeMap<StoreHash, Credentials>>,
 }
 
 /// The credentials of one store.
@@ -194,7 +195,7 @@ impl Snapshot {
     /// The same with another credential for a store.
     #[must_use]
     pub fn with_credentials(&self, store: StoreHash, credentials: Credentials) -> Self {
-        let mut all = HashMap::clone(&self.credentials);
+        let mut all = BTreeMap::clone(&self.credentials);
         all.insert(store, credentials);
         Self {
             credentials: Arc::new(all),
@@ -236,8 +237,8 @@ fn credentials(
     file: &File,
     secrets: Vec<Secrets>,
     keep: &mut impl FnMut(Problem),
-) -> HashMap<StoreHash, Credentials> {
-    let mut all = HashMap::new();
+) -> BTreeMap<StoreHash, Credentials> {
+    let mut all = BTreeMap::new();
     for (index, (store, secrets)) in file.stores.iter().zip(secrets).enumerate() {
         match Credentials::new(secrets) {
             Ok(credentials) => drop(all.insert(store.hash, credentials)),

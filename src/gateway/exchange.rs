@@ -130,7 +130,9 @@ impl Gateway {
         progress.bear(which);
         let used = RefCell::new(first);
         let in_force = || {
-            if let Some(newer) = self.pick_in_force(exchange, which) {
+            if !Rc::ptr_eq(&self.current(), current)
+                && let Some(newer) = self.pick_in_force(exchange, which)
+            {
                 used.replace(newer);
             }
             Arc::clone(&used.borrow())
