@@ -1,7 +1,7 @@
 //! The fields of one table, taken by name.
 
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeArray, DeTable, DeValue};
 
 use super::value::Fault;
 use super::{Findings, suggest, twice};
@@ -154,15 +154,8 @@ impl<'r, 't> TableReader<'r, 't> {
         found.map(|_| kept.into_iter().map(|kept| kept.value).collect())
     }
 
-    /// As [`TableReader::list`], of at most `most` entries, where whoever parses them looks for repeated
-    /// ones.
-    pub fn entries<T>(
-        &mut self,
-        key: &'static str,
-        hint: &str,
-        most: usize,
-        mut parse: impl FnMut(&DeValue<'_>, Place) -> Result<T, Fault>,
-    ) -> Option<Vec<T>> {
+    /// A list that is not empty, and its place; `hint` is for the empty one.
+    fn array(&mut self, key: &'static str, hint: &str) -> Option<(Place, &'r DeArray<'r>)> {
         let (place, value) = self.take(key)?;
         let Some(entries) = value.as_array() else {
             let fault = Fault::mismatch("an array", value);
@@ -174,6 +167,19 @@ impl<'r, 't> TableReader<'r, 't> {
             self.fault(place, key, Fault::new("is empty").with_hint(hint));
             return None;
         }
+        Some((place, entries))
+    }
+
+    /// As [`TableReader::list`], of at most `most` entries, where whoever parses them looks for repeated
+    /// ones.
+    pub fn entries<T>(
+        &mut self,
+        key: &'static str,
+        hint: &str,
+        most: usize,
+        mut parse: impl FnMut(&DeValue<'_>, Place) -> Result<T, Fault>,
+    ) -> Option<Vec<T>> {
+        let (place, entries) = self.array(key, hint)?;
         if entries.len() > most {
             let fault = Fault::new(format!("has {} entries", entries.len()));
             self.fault(place, key, fault.with_hint(format!("the most are {most}")));
@@ -201,17 +207,7 @@ impl<'r, 't> TableReader<'r, 't> {
         mut read: impl FnMut(&mut TableReader<'_, 't>) -> Option<T>,
         mut unique: impl FnMut(&T, Place) -> Result<(), Fault>,
     ) -> Option<Vec<Located<T>>> {
-        let (place, value) = self.take(key)?;
-        let Some(entries) = value.as_array() else {
-            let fault = Fault::mismatch("an array", value);
-            let hint = "write brackets, even round a single entry: `[...]`";
-            self.fault(place, key, fault.with_hint(hint));
-            return None;
-        };
-        if entries.is_empty() {
-            self.fault(place, key, Fault::new("is empty").with_hint(hint));
-            return None;
-        }
+        let (_, entries) = self.array(key, hint)?;
         let mut kept = Vec::new();
         for (index, entry) in entries.iter().enumerate() {
             let (place, name) = (self.findings.place(entry.span()), format!("{key}[{index}]"));

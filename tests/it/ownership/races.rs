@@ -3,10 +3,28 @@
 
 use super::{CRM, WRITER, before, count, nine_in, outcome, request, upstream};
 use crate::support::client::{Client, ONE};
+use crate::support::fake::Fake;
 use crate::support::gateway::Gateway;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
+
+/// An upstream whose answers to requests with this in their start wait at the gate, and what it answers: to
+/// those, and to others.
+fn gated(start: &'static str, waiting: String, others: String) -> (Fake, Arc<OnceLock<()>>) {
+    let gate = Arc::new(OnceLock::new());
+    let upstream = upstream({
+        let gate = Arc::clone(&gate);
+        move |request, connection| {
+            if request.start.contains(start) {
+                gate.wait();
+                return connection.send(&waiting);
+            }
+            connection.send(&others)
+        }
+    });
+    (upstream, gate)
+}
 
 /// Sends an update of the metafield and does not wait for its answer.
 fn begin(gateway: &Gateway) -> Client<std::net::TcpStream> {
@@ -17,16 +35,7 @@ fn begin(gateway: &Gateway) -> Client<std::net::TcpStream> {
 
 #[test]
 fn twenty_updates_of_one_metafield_cost_one_look_up() {
-    let gate = Arc::new(OnceLock::new());
-    let upstream = upstream({
-        let gate = Arc::clone(&gate);
-        move |request, connection| {
-            if request.start.starts_with("GET ") {
-                gate.wait();
-            }
-            connection.send(nine_in("crm"))
-        }
-    });
+    let (upstream, gate) = gated("GET ", nine_in("crm"), nine_in("crm"));
     let gateway = super::with_teams(crate::support::gateway::Setup::new(upstream.address))
         .workers(2)
         .start();
@@ -78,17 +87,8 @@ fn when_the_one_who_asks_leaves_the_others_are_still_answered() {
 
 #[test]
 fn who_looks_at_another_customer_does_not_answer_for_those_who_wait() {
-    let gate = Arc::new(OnceLock::new());
-    let upstream = upstream({
-        let gate = Arc::clone(&gate);
-        move |request, connection| {
-            if request.start.contains("/customers/8/") {
-                gate.wait();
-                return connection.send(super::json("404 Not Found", "{}"));
-            }
-            connection.send(nine_in("crm"))
-        }
-    });
+    let missing = super::json("404 Not Found", "{}");
+    let (upstream, gate) = gated("/customers/8/", missing, nine_in("crm"));
     let gateway = before(upstream.address);
     let mut asking = gateway.connect();
     let elsewhere = ONE.replace("/7/", "/8/");
@@ -113,18 +113,8 @@ fn who_looks_at_another_customer_does_not_answer_for_those_who_wait() {
 
 #[test]
 fn an_answer_that_a_move_has_overtaken_is_not_believed() {
-    let gate = Arc::new(OnceLock::new());
-    let upstream = upstream({
-        let gate = Arc::clone(&gate);
-        move |request, connection| {
-            if request.start.starts_with("GET ") {
-                // Read before the move, and told after it.
-                gate.wait();
-                return connection.send(nine_in("crm"));
-            }
-            connection.send(nine_in("ads"))
-        }
-    });
+    // Read before the move, and told after it.
+    let (upstream, gate) = gated("GET ", nine_in("crm"), nine_in("ads"));
     let gateway = before(upstream.address);
     let mut limited = begin(&gateway);
     upstream.wait_for(1);

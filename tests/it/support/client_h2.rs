@@ -121,7 +121,9 @@ impl Client {
         let body = request.body.clone().unwrap_or_default();
         let mut begun = self.begin(request, body.is_empty());
         if !body.is_empty() {
-            begun.send(body, true);
+            // A refusal may be quicker than the body, which then is not wanted: what came of it shows in the
+            // answer.
+            drop(begun.try_send(body, true));
         }
         begun
     }
