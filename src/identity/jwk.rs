@@ -95,7 +95,7 @@ impl KeySet {
             if PRIVATE.iter().any(|member| jwk.get(member).is_some()) {
                 return Err(SetError::Private(index));
             }
-            match Key::read(jwk, allowed) {
+            match Key::read(jwk, allowed).and_then(|key| set.alone(key)) {
                 Ok(key) => set.add(key)?,
                 Err(reason) => set.left_out.push(LeftOut { index, reason }),
             }
@@ -104,6 +104,16 @@ impl KeySet {
             return Err(SetError::Empty);
         }
         Ok(set)
+    }
+
+    /// A key is for one algorithm, whatever names it stands under: RS256 and PS256 must not share one.
+    fn alone(&self, key: Key) -> Result<Key, &'static str> {
+        let is_shared =
+            |other: &Key| other.algorithm != key.algorithm && other.public == key.public;
+        if self.keys.iter().any(is_shared) {
+            return Err("the same key stands before it for another algorithm");
+        }
+        Ok(key)
     }
 
     fn add(&mut self, key: Key) -> Result<(), SetError> {

@@ -205,3 +205,15 @@ fn equal_sets_are_equal_however_they_are_written() {
     assert_ne!(set(&one), set(&jwk(Alg::Es256, "b", "")));
     assert_eq!(set(&one).ids(), "a");
 }
+
+#[test]
+fn a_key_that_stands_for_two_algorithms_counts_for_the_first() {
+    let named = |id: &str, algorithm: &str| jwk(Alg::Rs256, id, &format!(r#""alg":"{algorithm}""#));
+    let set = read(&keys(&[&named("a", "RS256"), &named("b", "PS256")]), ALL).expect("a set");
+    let reason = "the same key stands before it for another algorithm";
+    assert_eq!(set.left_out, [LeftOut { index: 1, reason }]);
+    assert_eq!(set.ids(), "a");
+    // Under two names it may stand.
+    let set = read(&keys(&[&named("a", "RS256"), &named("b", "RS256")]), ALL).expect("a set");
+    assert_eq!((set.count(), set.left_out.len()), (2, 0));
+}
