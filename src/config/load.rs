@@ -40,13 +40,18 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// Whether the file at this path, or anything that it named then, is another now. Blocks on files.
-    pub fn has_changed(&self, path: &Path) -> bool {
+    /// What the file at this path and all that it named then are like now. Blocks on files.
+    pub fn look(&self, path: &Path) -> Fingerprint {
         let outside = Outside::default();
         // Whatever cannot be read is part of the digest too.
         drop(text(path, &outside));
         drop(materials::read(&self.named, &outside));
-        outside.fingerprint() != self.fingerprint
+        outside.fingerprint()
+    }
+
+    /// Whether a look has found something else than this load.
+    pub fn differs(&self, look: Fingerprint) -> bool {
+        look != self.fingerprint
     }
 }
 

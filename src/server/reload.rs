@@ -7,14 +7,16 @@
 
 mod changes;
 mod fixed;
+mod settling;
 
 use super::Issuers;
 use crate::config::load::load;
-use crate::config::materials::{self, Outside};
+use crate::config::materials::{self, Fingerprint, Outside};
 use crate::config::{Credentials, File, Live, LoadError, Loaded, Seen, Snapshot};
 use crate::gateway::Renewal;
 use crate::observe::ReloadHealth;
 use crate::policy::vocabulary::StoreHash;
+use settling::{STILL, Settling, read_at_once};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,6 +67,7 @@ pub(super) struct Reloader {
     /// The one in force.
     file: File,
     retired: Vec<Arc<Snapshot>>,
+    settling: Settling<Fingerprint>,
 }
 
 impl Reloader {
@@ -84,6 +87,7 @@ impl Reloader {
             started: file.clone(),
             file,
             retired: Vec::new(),
+            settling: Settling::default(),
         }
     }
 
@@ -98,7 +102,10 @@ impl Reloader {
                     None => return,
                 },
                 Some(renewal) = asked.renewals.recv() => self.renew_asked(renewal, &mut asked),
-                _ = looks.tick() => drop(self.look(false)),
+                _ = looks.tick() => { self.look(false); }
+                () = tokio::time::sleep(self.still()), if self.settling.is_open() => {
+                    self.look(false);
+                }
                 _ = tidy.tick() => self.tidy(),
             }
             if self.has_another_pace(&looks) {
@@ -115,6 +122,11 @@ impl Reloader {
         looks
     }
 
+    /// For how long a change must have stood still.
+    fn still(&self) -> Duration {
+        STILL.min(self.file.reload_interval)
+    }
+
     fn has_another_pace(&self, looks: &tokio::time::Interval) -> bool {
         looks.period() != self.file.reload_interval
     }
@@ -125,10 +137,17 @@ impl Reloader {
         let _gone = order.send(reloaded);
     }
 
-    /// Loads what has changed. One who asks for it is also told of what was bad before.
+    /// Loads what has changed: at once where somebody asks for it, else when the change has stood still. One
+    /// who asks is also told of what was bad before.
     fn look(&mut self, asked: bool) -> Reloaded {
         let was_refused = self.health.now().fault.is_some();
-        let is_due = self.source.seen.has_changed(&self.source.path) || (asked && was_refused);
+        let look = self.source.seen.look(&self.source.path);
+        let has_changed = self.source.seen.differs(look);
+        if has_changed && !asked && !self.settling.stands_still(look) {
+            return Reloaded::Unchanged;
+        }
+        self.settling.end();
+        let is_due = has_changed || (asked && was_refused);
         if !is_due {
             if was_refused {
                 self.renew_all();
@@ -140,7 +159,15 @@ impl Reloader {
             return Reloaded::Unchanged;
         }
         let before = self.live.snapshot();
-        let (seen, loaded) = load(&self.source.path, Some(&before));
+        let path = &self.source.path;
+        let read = read_at_once(
+            || load(path, Some(&before)),
+            |seen: &Seen| seen.differs(seen.look(path)),
+        );
+        let Some((seen, loaded)) = read else {
+            tracing::warn!("the configuration changes while it is read; it is looked at again");
+            return Reloaded::Unchanged;
+        };
         self.source.seen = seen;
         let refused = match loaded {
             Ok(loaded) => match fixed::refuse(&self.started, &loaded.file) {
