@@ -1,13 +1,15 @@
 //! The keys of an issuer, from a JSON Web Key Set (RFC 7517). Each key is read once and is then for one
-//! algorithm alone, whatever a token's header says. What cannot be used is left out with its reason; a set
-//! that holds a private key is refused as a whole, because that key is no secret any more.
+//! algorithm alone, whatever a token's header says. What cannot be used is left out with its reason; a key
+//! whose private half stands in the set is no secret any more, and is not used.
 
-use super::algorithm::{Algorithm, Family};
-use super::jose::decoded;
+mod key;
+
+use key::{Key, is_private, public};
+
+use super::algorithm::Algorithm;
 use super::rejection::Rejection;
 use crate::denial::shortened;
 use crate::policy::Document;
-use aws_lc_rs::signature::{ParsedPublicKey, RsaPublicKeyComponents};
 use std::fmt;
 
 /// The most bytes of a key set: a dozen keys with certificate chains take 64 KiB.
@@ -16,25 +18,11 @@ pub const LARGEST_SET: usize = 256 * 1024;
 /// The most keys of a set.
 const MOST_KEYS: usize = 64;
 
-/// The bits of an RSA modulus: below, it can be broken; above, checking a signature takes too long.
-const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
-
-/// The members that only a private key has (RFC 7518 section 6).
-const PRIVATE: [&str; 7] = ["d", "p", "q", "dp", "dq", "qi", "oth"];
-
 /// The keys of one issuer.
 pub struct KeySet {
     keys: Vec<Key>,
     /// The keys that are left out, each with the reason.
     pub left_out: Vec<LeftOut>,
-}
-
-struct Key {
-    id: Option<String>,
-    algorithm: Algorithm,
-    /// What it is made of, by which two sets are compared.
-    public: Vec<u8>,
-    verifier: ParsedPublicKey,
 }
 
 /// A key that is not used.
@@ -73,58 +61,48 @@ pub enum SetError {
 }
 
 impl KeySet {
-    /// Reads a set; `allowed` are the algorithms of its issuer.
+    /// Reads a set that somebody wrote down; `allowed` are the algorithms of its issuer. What is wrong with
+    /// it as a whole is an error, to be mended.
     pub fn read(text: &[u8], allowed: &[Algorithm]) -> Result<Self, SetError> {
-        if text.len() > LARGEST_SET {
-            return Err(SetError::TooLarge);
-        }
-        let document = Document::read(text).map_err(|_| SetError::NotJson)?;
-        let list = document.get("keys").and_then(Document::list);
-        let list = list.ok_or(SetError::NotASet)?;
+        let document = document(text)?;
+        let list = listed(&document)?;
         if list.len() > MOST_KEYS {
             return Err(SetError::TooMany);
         }
-        let mut set = Self {
-            keys: Vec::new(),
-            left_out: Vec::new(),
-        };
-        for (index, jwk) in list.iter().enumerate() {
-            if !jwk.is_object() {
-                return Err(SetError::NotASet);
-            }
-            if PRIVATE.iter().any(|member| jwk.get(member).is_some()) {
-                return Err(SetError::Private(index));
-            }
-            match Key::read(jwk, allowed).and_then(|key| set.alone(key)) {
-                Ok(key) => set.add(key)?,
-                Err(reason) => set.left_out.push(LeftOut { index, reason }),
-            }
+        if let Some(index) = list.iter().position(is_private) {
+            return Err(SetError::Private(index));
         }
+        let found = Found::of(list, allowed);
+        if let Some(key) = found.keys.iter().find_map(|(_, key)| found.twin(key)) {
+            return Err(SetError::Twice(shortened(key)));
+        }
+        let set = found.set();
         if set.keys.is_empty() {
             return Err(SetError::Empty);
         }
         Ok(set)
     }
 
-    /// A key is for one algorithm, whatever names it stands under: RS256 and PS256 must not share one.
-    fn alone(&self, key: Key) -> Result<Key, &'static str> {
-        let is_shared =
-            |other: &Key| other.algorithm != key.algorithm && other.public == key.public;
-        if self.keys.iter().any(is_shared) {
-            return Err("the same key stands before it for another algorithm");
+    /// Reads a set that its issuer serves, and which counts as it is: what it does not list was taken away,
+    /// so that what is wrong with it takes those keys away which it concerns, perhaps all.
+    pub fn served(text: &[u8], allowed: &[Algorithm]) -> Result<Self, SetError> {
+        let document = document(text)?;
+        let list = listed(&document)?;
+        let read = list.get(..MOST_KEYS).unwrap_or(list);
+        let mut found = Found::of(read, allowed);
+        if list.len() > MOST_KEYS {
+            found.leave_out(MOST_KEYS, "it and those behind it are more than are read");
         }
-        Ok(key)
-    }
-
-    fn add(&mut self, key: Key) -> Result<(), SetError> {
-        let is_same = |other: &Key| other.id == key.id && other.algorithm == key.algorithm;
-        match &key.id {
-            Some(id) if self.keys.iter().any(is_same) => Err(SetError::Twice(shortened(id))),
-            _ => {
-                self.keys.push(key);
-                Ok(())
-            }
-        }
+        let known: Vec<Vec<u8>> = (list.iter().filter(|jwk| is_private(jwk)))
+            .filter_map(public)
+            .collect();
+        found.drop_where("its private half stands in the set", |_, key| {
+            known.contains(&key.public)
+        });
+        found.drop_where("another key has its id and its algorithm", |found, key| {
+            found.twin(key).is_some()
+        });
+        Ok(found.set())
     }
 
     /// Checks a signature by the one key that the header means.
@@ -173,6 +151,92 @@ impl KeySet {
     }
 }
 
+/// The keys of a list, each with its place in it, and those that are left out.
+struct Found {
+    keys: Vec<(usize, Key)>,
+    left_out: Vec<LeftOut>,
+}
+
+impl Found {
+    fn of(list: &[Document<'_>], allowed: &[Algorithm]) -> Self {
+        let mut found = Self {
+            keys: Vec::new(),
+            left_out: Vec::new(),
+        };
+        for (index, jwk) in list.iter().enumerate() {
+            if is_private(jwk) {
+                found.leave_out(index, "it is a private key, and so a secret no more");
+                continue;
+            }
+            match Key::read(jwk, allowed).and_then(|key| found.alone(key)) {
+                Ok(key) => found.keys.push((index, key)),
+                Err(reason) => found.leave_out(index, reason),
+            }
+        }
+        found
+    }
+
+    /// A key is for one algorithm, whatever names it stands under: RS256 and PS256 must not share one.
+    fn alone(&self, key: Key) -> Result<Key, &'static str> {
+        let is_shared = |(_, other): &(usize, Key)| {
+            other.algorithm != key.algorithm && other.public == key.public
+        };
+        if self.keys.iter().any(is_shared) {
+            return Err("the same key stands before it for another algorithm");
+        }
+        Ok(key)
+    }
+
+    /// The id of a key, where no token can tell it from another.
+    fn twin<'k>(&self, key: &'k Key) -> Option<&'k str> {
+        let id = key.id.as_deref()?;
+        let named = self.keys.iter().filter(|(_, other)| {
+            other.id.as_deref() == Some(id) && other.algorithm == key.algorithm
+        });
+        (named.count() > 1).then_some(id)
+    }
+
+    fn leave_out(&mut self, index: usize, reason: &'static str) {
+        self.left_out.push(LeftOut { index, reason });
+    }
+
+    fn drop_where(&mut self, reason: &'static str, wrong: impl Fn(&Self, &Key) -> bool) {
+        let indices: Vec<usize> = (self.keys.iter())
+            .filter(|(_, key)| wrong(self, key))
+            .map(|(index, _)| *index)
+            .collect();
+        self.keys.retain(|(index, _)| !indices.contains(index));
+        for index in indices {
+            self.leave_out(index, reason);
+        }
+    }
+
+    fn set(mut self) -> KeySet {
+        self.left_out.sort_by_key(|left| left.index);
+        KeySet {
+            keys: self.keys.into_iter().map(|(_, key)| key).collect(),
+            left_out: self.left_out,
+        }
+    }
+}
+
+fn document(text: &[u8]) -> Result<Document<'_>, SetError> {
+    if text.len() > LARGEST_SET {
+        return Err(SetError::TooLarge);
+    }
+    Document::read(text).map_err(|_| SetError::NotJson)
+}
+
+fn listed<'d>(document: &'d Document<'_>) -> Result<&'d [Document<'d>], SetError> {
+    let list = document.get("keys").and_then(Document::list);
+    let list = list.ok_or(SetError::NotASet)?;
+    if list.iter().all(Document::is_object) {
+        Ok(list)
+    } else {
+        Err(SetError::NotASet)
+    }
+}
+
 /// Two sets are equal when they are the same keys for the same algorithms in the same order.
 impl PartialEq for KeySet {
     fn eq(&self, other: &Self) -> bool {
@@ -180,141 +244,8 @@ impl PartialEq for KeySet {
     }
 }
 
-impl PartialEq for Key {
-    fn eq(&self, other: &Self) -> bool {
-        (&self.id, self.algorithm, &self.public) == (&other.id, other.algorithm, &other.public)
-    }
-}
-
 impl fmt::Debug for KeySet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("KeySet").field(&self.ids()).finish()
     }
-}
-
-impl Key {
-    fn read(jwk: &Document<'_>, allowed: &[Algorithm]) -> Result<Self, &'static str> {
-        let kind = text(jwk, "kty")?.ok_or("`kty` is missing")?;
-        if !matches!(kind, "RSA" | "EC" | "OKP") {
-            return Err("its `kty` is not RSA, EC or OKP");
-        }
-        check_purpose(jwk)?;
-        let id = text(jwk, "kid")?.map(ToOwned::to_owned);
-        let algorithm = algorithm_of(jwk, kind, allowed)?;
-        let (public, key) = match algorithm.family() {
-            Family::Rsa(parameters) => {
-                let (n, e) = (bytes(jwk, "n")?, bytes(jwk, "e")?);
-                check_rsa(&n, &e)?;
-                let parts = RsaPublicKeyComponents { n: &n, e: &e };
-                let key = parts.to_parsed_public_key(parameters);
-                ([n, e].concat(), key)
-            }
-            Family::Ec {
-                coordinate,
-                algorithm,
-                ..
-            } => {
-                let (x, y) = (bytes(jwk, "x")?, bytes(jwk, "y")?);
-                if x.len() != coordinate || y.len() != coordinate {
-                    return Err("a coordinate is not as long as the curve's");
-                }
-                // SEC 1 section 2.3.3: 4, and both coordinates.
-                let point = [&[4][..], &x, &y].concat();
-                let key = ParsedPublicKey::new(algorithm, &point);
-                (point, key)
-            }
-            Family::Okp(algorithm) => {
-                let x = bytes(jwk, "x")?;
-                if x.len() != 32 {
-                    return Err("`x` is not 32 bytes");
-                }
-                let key = ParsedPublicKey::new(algorithm, &x);
-                (x, key)
-            }
-        };
-        Ok(Self {
-            id,
-            algorithm,
-            public,
-            verifier: key.map_err(|_| "it is not a key of its kind")?,
-        })
-    }
-}
-
-/// `use` and `key_ops`, where they stand, must be about signatures (RFC 7517 sections 4.2 and 4.3).
-fn check_purpose(jwk: &Document<'_>) -> Result<(), &'static str> {
-    if text(jwk, "use")?.is_some_and(|word| word != "sig") {
-        return Err("its `use` is not `sig`");
-    }
-    let Some(operations) = jwk.get("key_ops") else {
-        return Ok(());
-    };
-    let operations = operations.list().unwrap_or_default();
-    let verifies = |operation: &Document<'_>| operation.text() == Some("verify");
-    if operations.iter().any(verifies) {
-        Ok(())
-    } else {
-        Err("its `key_ops` lack `verify`")
-    }
-}
-
-/// The one algorithm of a key: the one that it names, or else the only one of the issuer's that fits.
-fn algorithm_of(
-    jwk: &Document<'_>,
-    kind: &str,
-    allowed: &[Algorithm],
-) -> Result<Algorithm, &'static str> {
-    let curve = text(jwk, "crv")?;
-    let fits = |algorithm: &Algorithm| match algorithm.family() {
-        Family::Rsa(_) => kind == "RSA",
-        Family::Ec { curve: own, .. } => kind == "EC" && curve == Some(own),
-        Family::Okp(_) => kind == "OKP" && curve == Some("Ed25519"),
-    };
-    if let Some(name) = text(jwk, "alg")? {
-        let named = Algorithm::from_name(name).filter(|algorithm| allowed.contains(algorithm));
-        let named = named.ok_or("its `alg` is none of the issuer's `algorithms`")?;
-        return if fits(&named) {
-            Ok(named)
-        } else {
-            Err("its `alg` is not for a key of its kind")
-        };
-    }
-    let mut fitting = allowed.iter().copied().filter(fits);
-    match (fitting.next(), fitting.next()) {
-        (Some(algorithm), None) => Ok(algorithm),
-        (None, _) => Err("none of the issuer's `algorithms` is for a key of its kind"),
-        (Some(_), Some(_)) => {
-            Err("it names no `alg`, and several of the issuer's `algorithms` fit")
-        }
-    }
-}
-
-fn check_rsa(n: &[u8], e: &[u8]) -> Result<(), &'static str> {
-    let leading = n.first().map_or(8, |byte| byte.leading_zeros() as usize);
-    let bits = (n.len() * 8).saturating_sub(leading);
-    if leading == 8 || n.last().is_none_or(|byte| byte % 2 == 0) {
-        return Err("`n` is not an odd number in its shortest form");
-    }
-    if !RSA_BITS.contains(&bits) {
-        return Err("`n` has fewer than 2048 or more than 8192 bits");
-    }
-    // FIPS 186-5 section 5.4: an odd number above 2^16; every issuer uses 65537.
-    let is_usual = matches!(e.len(), 3..=4) && e.first() != Some(&0);
-    if !is_usual || e.last().is_none_or(|byte| byte % 2 == 0) {
-        return Err("`e` is not an odd number from 2^16 to 2^32");
-    }
-    Ok(())
-}
-
-fn text<'j>(jwk: &'j Document<'_>, name: &str) -> Result<Option<&'j str>, &'static str> {
-    match jwk.get(name) {
-        None => Ok(None),
-        Some(Document::Text(text)) => Ok(Some(text)),
-        Some(_) => Err("a member is not the text that it should be"),
-    }
-}
-
-fn bytes(jwk: &Document<'_>, name: &str) -> Result<Vec<u8>, &'static str> {
-    let text = text(jwk, name)?.ok_or("a number of the key is missing")?;
-    decoded(text).ok_or("a number of the key is not base64url")
 }

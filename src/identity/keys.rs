@@ -3,6 +3,7 @@
 //! a file count until the file is read again.
 
 use super::jwk::KeySet;
+use super::refresh::ASK_AGAIN;
 use arc_swap::{ArcSwapOption, Guard};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -93,7 +94,8 @@ impl Keys {
             }
         }
         let set = self.set.load();
-        set.is_some().then_some(set)
+        let has_keys = set.as_ref().is_some_and(|set| set.count() > 0);
+        has_keys.then_some(set)
     }
 
     /// Takes part in the fetch that is under way, or asks for one; `None` where that may not be now.
@@ -101,7 +103,9 @@ impl Keys {
         self.keep?;
         // Before the question whether one is under way, so that its end is not missed.
         let rounds = self.rounds.subscribe();
-        let may_ask = millis(now) >= self.asked_from.load(Ordering::Acquire);
+        let (now, from) = (millis(now), self.asked_from.load(Ordering::Acquire));
+        // Further away than ever, where the clock was set back.
+        let may_ask = now >= from || from - now > millis(ASK_AGAIN);
         if !may_ask && !self.fetching.load(Ordering::Acquire) {
             return None;
         }

@@ -76,11 +76,6 @@ impl Refresh {
         let earlier = pause / 8 * u32::from(jitter) / 255;
         self.due = now.saturating_add(pause.saturating_sub(earlier));
     }
-
-    /// How many fetches have failed since the last that did not.
-    pub const fn failures(&self) -> u32 {
-        self.failures
-    }
 }
 
 #[cfg(test)]
@@ -148,10 +143,10 @@ mod tests {
             0, 1, 3, 7, 15, 31, 63, 123, 183, 243, 303, 363, 423, 483, 543,
         ];
         assert_eq!(fetches, expected);
-        assert_eq!(refresh.failures(), 15);
+        assert_eq!(refresh.failures, 15);
         assert_eq!(refresh.step(seconds(603), false), Step::Fetch);
         refresh.ended(seconds(603), true, 0);
-        assert_eq!(refresh.failures(), 0);
+        assert_eq!(refresh.failures, 0);
         assert_eq!(refresh.step(seconds(604), false), Step::Wait(seconds(903)));
     }
 

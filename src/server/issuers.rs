@@ -85,6 +85,7 @@ async fn keep_all(mut fetches: watch::Receiver<Vec<Fetch>>, clock: &Clock, mut c
 async fn keep(fetch: Fetch, clock: Clock) {
     let mut refresh = Refresh::new(fetch.every);
     let mut asked = false;
+    let mut told = None;
     loop {
         match refresh.step(clock.now(), asked) {
             Step::Fetch => {
@@ -92,7 +93,7 @@ async fn keep(fetch: Fetch, clock: Clock) {
                 let outcome = fetch::fetch(&fetch).await;
                 let now = clock.now();
                 refresh.ended(now, outcome.is_ok(), jitter());
-                take(&fetch, outcome, &refresh, now);
+                take(&fetch, outcome, &mut told, now);
                 asked = false;
             }
             Step::Wait(until) => {
@@ -109,13 +110,21 @@ async fn keep(fetch: Fetch, clock: Clock) {
 }
 
 /// Puts the keys where they are used, and tells the operator what has changed. A failure lasts as long as
-/// its cause, which is told once.
-fn take(fetch: &Fetch, outcome: Result<KeySet, String>, refresh: &Refresh, now: Duration) {
+/// its cause, which is `told` once.
+fn take(fetch: &Fetch, outcome: Result<KeySet, String>, told: &mut Option<String>, now: Duration) {
     let issuer = fetch.name.as_str();
     match outcome {
         Ok(set) => {
+            *told = None;
             let (ids, left_out) = (set.ids(), set.left_out.clone());
+            let has_keys = set.count() > 0;
             if fetch.keys.end(Some(set), now) {
+                if !has_keys {
+                    tracing::error!(
+                        issuer,
+                        "the issuer serves no key that can be used: none of its tokens counts"
+                    );
+                }
                 tracing::info!(
                     issuer,
                     keys = ids,
@@ -133,9 +142,10 @@ fn take(fetch: &Fetch, outcome: Result<KeySet, String>, refresh: &Refresh, now: 
         }
         Err(cause) => {
             fetch.keys.end(None, now);
-            if refresh.failures() == 1 {
+            if told.as_ref() != Some(&cause) {
                 tracing::error!(issuer, cause, "the issuer's keys could not be fetched");
             }
+            *told = Some(cause);
         }
     }
 }

@@ -217,3 +217,43 @@ fn a_key_that_stands_for_two_algorithms_counts_for_the_first() {
     let set = read(&keys(&[&named("a", "RS256"), &named("b", "RS256")]), ALL).expect("a set");
     assert_eq!((set.count(), set.left_out.len()), (2, 0));
 }
+
+#[test]
+fn what_an_issuer_serves_takes_away_what_it_does_not_list() {
+    let (one, two) = (jwk(Alg::Es256, "one", ""), jwk(Alg::Es384, "two", ""));
+    let private = |key: &str| key.replacen('{', r#"{"d":"x","#, 1);
+    let renamed = two.replace("two", "three");
+    let many: Vec<&str> = std::iter::once(one.as_str())
+        .chain(std::iter::repeat_n(two.as_str(), 64))
+        .collect();
+    let served = |text: &str| {
+        let set = KeySet::served(text.as_bytes(), ALL).expect("a set");
+        let left_out: Vec<usize> = set.left_out.iter().map(|left| left.index).collect();
+        (set.ids(), left_out)
+    };
+    for (text, ids, left_out) in [
+        (keys(&[&one, &two]), "one, two", &[][..]),
+        (keys(&[]), "", &[]),
+        (keys(&[r#"{"kty":"oct","k":"AAAA"}"#]), "", &[0]),
+        // No token tells the two apart.
+        (keys(&[&two, &one, &two]), "one", &[0, 2]),
+        // What everyone has read is a secret no more, under whatever name it stands.
+        (keys(&[&one, &private(&two)]), "one", &[1]),
+        (keys(&[&one, &two, &private(&renamed)]), "one", &[1, 2]),
+        (keys(&[&private(&one), &one]), "", &[0, 1]),
+    ] {
+        assert_eq!(served(&text), (ids.to_owned(), left_out.to_vec()), "{text}");
+    }
+    let (ids, left_out) = served(&keys(&many));
+    assert_eq!((ids.as_str(), left_out.len()), ("one", 64));
+    for text in [
+        "",
+        "<html>",
+        "[]",
+        "{}",
+        r#"{"keys":{}}"#,
+        r#"{"keys":[1]}"#,
+    ] {
+        assert!(KeySet::served(text.as_bytes(), ALL).is_err(), "{text}");
+    }
+}

@@ -31,7 +31,7 @@ pub(super) async fn fetch(fetch: &Fetch) -> Result<KeySet, String> {
     let text = tokio::time::timeout(PATIENCE, exchange(fetch))
         .await
         .unwrap_or_else(|_| Err(format!("no answer within {} s", PATIENCE.as_secs())))?;
-    KeySet::read(&text, &fetch.algorithms)
+    KeySet::served(&text, &fetch.algorithms)
         .map_err(|error| format!("the answer is no set of keys for this issuer: {error}"))
 }
 

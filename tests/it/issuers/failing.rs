@@ -98,7 +98,6 @@ fn what_is_no_key_set_changes_nothing() {
     let gateway = setup(&upstream, &url(&server)).start_by(&clock);
     server.asked();
     gateway.wait_for_metric(&refreshes("ok"), 1.0);
-    let private = jwks(&[&other]).replacen("{\"kty\"", "{\"d\":\"x\",\"kty\"", 1);
     let redirect = format!(
         "HTTP/1.1 302 Found\r\nLocation: http://{}/keys\r\nContent-Length: 0\r\n\r\n",
         elsewhere.address
@@ -109,8 +108,6 @@ fn what_is_no_key_set_changes_nothing() {
         answer(&good).replacen("200 OK", "500 Oh", 1),
         "HTTP/1.1 204 No Content\r\n\r\n".to_owned(),
         answer("<html>"),
-        answer("{\"keys\":[]}"),
-        answer(&private),
         answer(&format!("{good}{}", " ".repeat(256 * 1024))),
         answer(&good).replacen("Content-Length: ", "Content-Length: 9", 1),
         "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}".to_owned(),
@@ -128,4 +125,42 @@ fn what_is_no_key_set_changes_nothing() {
         assert_eq!(stranger, refused(401, "invalid_token"), "{bad:.60}");
     }
     assert_eq!(elsewhere.unseen(), 0, "a redirect is not followed");
+}
+
+#[test]
+fn what_the_issuer_does_not_list_any_more_counts_no_more() {
+    let (upstream, key, other) = (Fake::good(), Key::new("one"), Key::new("two"));
+    let (good, both) = (jwks(&[&key]), jwks(&[&key, &other]));
+    let server = Server::start(&answer(&both));
+    let (clock, hand) = clock();
+    let gateway = setup(&upstream, &url(&server)).start_by(&clock);
+    server.asked();
+    let mut fetched = 1.0;
+    gateway.wait_for_metric(&refreshes("ok"), fetched);
+    let private = good.replacen("{\"kty\"", "{\"d\":\"x\",\"kty\"", 1);
+    let unavailable = || refused(503, "issuer_unavailable");
+    for (served, of_key, of_other) in [
+        (&both, ok(), ok()),
+        (&good, ok(), refused(401, "invalid_token")),
+        // An answer of the issuer's own that lists nothing is no outage.
+        (&"{\"keys\":[]}".to_owned(), unavailable(), unavailable()),
+        (&both, ok(), ok()),
+        // Everyone knows the private half of the key now.
+        (&private, unavailable(), unavailable()),
+        (&both, ok(), ok()),
+        (
+            &both.replacen("{\"kty\"", "{\"d\":\"x\",\"kty\"", 1),
+            refused(401, "invalid_token"),
+            ok(),
+        ),
+    ] {
+        server.answer(&answer(served));
+        hand.advance(5 * MINUTE);
+        server.asked();
+        fetched += 1.0;
+        gateway.wait_for_metric(&refreshes("ok"), fetched);
+        assert_eq!(outcome(&gateway, &token(&key)), of_key, "{served}");
+        assert_eq!(outcome(&gateway, &token(&other)), of_other, "{served}");
+    }
+    assert_eq!(outcome(&gateway, WRITER), ok());
 }
