@@ -38,6 +38,9 @@ pub struct Snapshot {
     pub limits: Limits,
     /// The upstream.
     pub upstream: UpstreamSettings,
+    /// Which upstream it is, in the order in which they came into force: what is known of one is not known of
+    /// another.
+    pub place: u64,
     /// How owners are remembered; `None` where no request depends on them.
     pub ownership: Option<OwnershipSettings>,
     /// The listener's TLS.
@@ -174,6 +177,7 @@ impl Snapshot {
             .map_err(|found| problems.extend(found));
         match (upstream, server_tls, signers, Problems::found(problems)) {
             (Ok(upstream), Ok(server_tls), Ok(signers), None) => Ok(Self {
+                place: place(&upstream, previous),
                 callers: Arc::new(callers::table(&file.callers, &callers, authorities)),
                 signers: Arc::new(signers),
                 rules,
@@ -249,6 +253,15 @@ fn credentials(
         }
     }
     all
+}
+
+fn place(upstream: &UpstreamSettings, previous: Option<&Snapshot>) -> u64 {
+    let Some(previous) = previous else { return 0 };
+    if previous.upstream.is_same_place(upstream) {
+        previous.place
+    } else {
+        previous.place + 1
+    }
 }
 
 /// Owners are remembered where a caller's requests depend on them.

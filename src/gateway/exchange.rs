@@ -126,7 +126,9 @@ impl Gateway {
         let Exchange {
             current, allowed, ..
         } = exchange;
-        let first = pick(current, allowed, which).ok_or(Denial::UnknownStore)?;
+        // A request may have begun before the store had a previous credential.
+        let first = pick(current, allowed, which).or_else(|| self.pick_in_force(exchange, which));
+        let first = first.ok_or(Denial::UnknownStore)?;
         progress.bear(which);
         let used = RefCell::new(first);
         let in_force = || {

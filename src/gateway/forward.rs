@@ -54,10 +54,10 @@ impl Gateway {
         };
         entry.allow();
         let memory = self.owners.memory(&current.snapshot);
-        let store = allowed.operation().store;
+        let at = (current.snapshot.place, allowed.operation().store);
         let watch = memory
             .zip(forward.changes)
-            .map(|(memory, changes)| Watch::begin(memory, store, changes, now()));
+            .map(|(memory, changes)| Watch::begin(memory, at, changes, now()));
         let exchange = Exchange {
             current,
             allowed: &allowed,

@@ -69,7 +69,11 @@ impl Prover<'_> {
 
     fn remembered(&self, unproven: &Unproven<'_>, ids: &[Id]) -> Vec<Option<Remembered>> {
         let (store, now) = (unproven.operation().store, now());
-        let known = |id: &Id| self.memory.known(&(store, *id), now, self.settings.ttl);
+        let place = self.current.snapshot.place;
+        let known = |id: &Id| {
+            self.memory
+                .known(&(place, store, *id), now, self.settings.ttl)
+        };
         let owners: Vec<_> = ids.iter().map(known).collect();
         let hits = owners.iter().flatten().count();
         self.gateway
@@ -85,7 +89,7 @@ impl Prover<'_> {
         id: Id,
         entry: &mut Entry,
     ) -> Result<Remembered, Missed> {
-        let name = (look_up.operation().store, id);
+        let name = (self.current.snapshot.place, look_up.operation().store, id);
         for _ in 0..ATTEMPTS {
             let seeking = self.memory.seek(&name, now(), self.settings.ttl);
             let sought = tokio::time::timeout_at(self.deadline, seeking).await;

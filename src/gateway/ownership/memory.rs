@@ -37,8 +37,10 @@ use tokio::time::Instant;
 /// changed, is remembered whole 29 times in 30. 128 KiB.
 const STRIPES: usize = 16 * 1024;
 
-/// A metafield of a store.
-pub(super) type Name = (StoreHash, Id);
+/// A metafield of a store, and the number of the upstream where that is ([`Snapshot::place`]).
+///
+/// [`Snapshot::place`]: crate::config::Snapshot::place
+pub(super) type Name = (u64, StoreHash, Id);
 
 /// What a look-up came to, if not to an owner; shared with those who waited for it.
 #[derive(Debug, Clone)]

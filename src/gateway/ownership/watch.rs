@@ -40,7 +40,8 @@ impl Changes {
 /// forgotten; what its answer shows is remembered.
 pub(in crate::gateway) struct Watch<'m> {
     memory: &'m Memory,
-    store: StoreHash,
+    /// The upstream's number, and the store there.
+    at: (u64, StoreHash),
     mark: Mark,
     changes: Vec<Id>,
 }
@@ -49,13 +50,13 @@ impl<'m> Watch<'m> {
     /// Begins before anything is sent.
     pub(in crate::gateway) fn begin(
         memory: &'m Memory,
-        store: StoreHash,
+        at: (u64, StoreHash),
         changes: Changes,
         now: Instant,
     ) -> Self {
         Self {
             memory,
-            store,
+            at,
             mark: memory.mark(now),
             changes: changes.0,
         }
@@ -84,7 +85,7 @@ impl<'m> Watch<'m> {
     }
 
     fn name(&self, id: Id) -> Name {
-        (self.store, id)
+        (self.at.0, self.at.1, id)
     }
 }
 

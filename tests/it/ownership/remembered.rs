@@ -209,3 +209,30 @@ fn what_another_program_moved_is_seen_after_the_time_to_live() {
     assert_eq!(moved.status(), 200);
     assert_eq!(outcome(&ground.send(CRM, "PUT", &one(id), "{}")), "200");
 }
+
+#[test]
+fn what_is_known_of_one_upstream_is_not_known_of_the_next() {
+    let ground = Ground::new();
+    let id = ground.seed("crm", "tier");
+    assert_eq!(outcome(&ground.send(CRM, "PUT", &one(id), "{}")), "200");
+    // Another upstream, where the same id is another team's.
+    let other = super::spawn(super::Options {
+        token: super::CREDENTIAL.to_owned(),
+        ..super::Options::default()
+    });
+    let other = Ground {
+        store: other.expect("a store"),
+        gateway: ground.gateway,
+    };
+    assert_eq!(other.seed("ads", "tier"), id);
+    let text = std::fs::read_to_string(other.gateway.folder.path().join("gateway.toml"));
+    let text = text.expect("the file");
+    let (from, to) = (ground.store.address, other.store.address);
+    let moved = text.replace(&from.to_string(), &to.to_string());
+    let reloaded = other.gateway.reload_with(&moved);
+    assert_eq!(reloaded, metafield_gateway::server::Reloaded::Loaded);
+    assert_eq!(
+        outcome(&other.send(CRM, "PUT", &one(id), "{}")),
+        "403 namespace_denied"
+    );
+}

@@ -7,7 +7,7 @@ use crate::support::fake::{Fake, OK};
 use crate::support::gateway::{CREDENTIAL, Gateway, Setup};
 use metafield_gateway::server::Reloaded;
 use std::sync::Mutex;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 const UNAUTHORIZED: &str = "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n";
 const RENEWED: &str = "metafield_gateway_configuration_loads_total{outcome=\"credential_renewed\"}";
@@ -250,27 +250,51 @@ fn the_previous_credential_is_withheld_from_answers_too() {
     );
 }
 
+/// An upstream that answers the first request when it is told to, and the others at once.
+fn waiting(first: &'static str, others: &'static str) -> (Fake, Receiver<()>, Sender<()>) {
+    let (arrived, has_arrived) = channel();
+    let (go_on, may_go_on) = channel::<()>();
+    let held = Mutex::new(Some((arrived, may_go_on)));
+    let upstream = Fake::doing(move |connection| {
+        while connection.request()?.is_some() {
+            let Some((arrived, may_go_on)) = held.lock().expect("no panic").take() else {
+                connection.send(others)?;
+                continue;
+            };
+            arrived.send(()).expect("the test waits");
+            may_go_on.recv_timeout(PATIENCE).expect("the test goes on");
+            connection.send(first)?;
+        }
+        Ok(())
+    });
+    (upstream, has_arrived, go_on)
+}
+
+/// The request began before the store had a previous credential.
+#[test]
+fn a_previous_credential_that_comes_meanwhile_is_tried_too() {
+    let (upstream, has_arrived, go_on) = waiting(NOT_FOUND, OK);
+    let (gateway, text) = gateway(&upstream, "");
+    let mut client = gateway.connect();
+    client.send(Request::update("{}").to_bytes());
+    has_arrived.recv_timeout(PATIENCE).expect("a request");
+    gateway.folder.write("before", OLD);
+    let more = text.replacen(
+        "{ file = \"credential\" }",
+        "{ file = \"credential\", previous = { file = \"before\" } }",
+        1,
+    );
+    assert_eq!(gateway.reload_with(&more), Reloaded::Loaded);
+    go_on.send(()).expect("the upstream waits");
+    assert_eq!(client.answer().status(), 200);
+    assert_eq!(tokens(&upstream), [CREDENTIAL, OLD]);
+}
+
 /// A request is on its way to the old upstream when both the upstream and the credential change, and the old
 /// one refuses what it got: the new credential is nothing for it to see.
 #[test]
 fn a_new_credential_is_not_shown_to_the_upstream_before() {
-    let (arrived, has_arrived) = channel();
-    let (go_on, may_go_on) = channel::<()>();
-    let may_go_on = Mutex::new(may_go_on);
-    let wait = move || {
-        may_go_on
-            .lock()
-            .expect("one request")
-            .recv_timeout(PATIENCE)
-    };
-    let old = Fake::doing(move |connection| {
-        while connection.request()?.is_some() {
-            arrived.send(()).expect("the test waits");
-            wait().expect("the test goes on");
-            connection.send(UNAUTHORIZED)?;
-        }
-        Ok(())
-    });
+    let (old, has_arrived, go_on) = waiting(UNAUTHORIZED, OK);
     let new = knowing(&[("canary-credential-2", OK)]);
     let (gateway, text) = gateway(&old, "");
     let mut client = gateway.connect();

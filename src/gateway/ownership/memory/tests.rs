@@ -14,7 +14,7 @@ fn start() -> Instant {
 
 fn name(id: u64) -> Name {
     let store = StoreHash::parse("abc123").expect("a store");
-    (store, Id::new(id).expect("an id"))
+    (0, store, Id::new(id).expect("an id"))
 }
 
 fn owner(namespace: &str) -> Owner {
