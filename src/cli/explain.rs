@@ -125,6 +125,7 @@ fn print(
     explanation: &Explanation,
 ) -> io::Result<()> {
     let mut out = io::stdout().lock();
+    let token_scopes = policy.scope_claims.get(caller).and_then(Option::as_ref);
     let caller = policy.callers.get(caller);
     let grants = caller.map(|caller| &caller.grants);
     let name = caller.map_or("", |caller| &caller.name);
@@ -142,6 +143,13 @@ fn print(
             let condition = explanation.condition.zip(grants);
             let condition = condition.map(|(condition, grants)| condition.text(grants));
             writeln!(out, "allowed{}", condition.unwrap_or_default())?;
+            if let Some((claim, operation)) = token_scopes.zip(explanation.operation.as_ref()) {
+                let verb = operation.verb.as_str();
+                writeln!(
+                    out,
+                    "  with a signed token: only if a scope in its claim `{claim}` opens {verb} too"
+                )?;
+            }
             if let Some(code) = explanation.reported.code() {
                 let code = code.as_str();
                 writeln!(

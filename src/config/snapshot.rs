@@ -104,6 +104,8 @@ pub struct Policy {
     pub limits: Limits,
     /// The stores, in the file's order.
     pub stores: Vec<StoreHash>,
+    /// Of each caller, the claim in which its signed tokens bring scopes of their own.
+    pub scope_claims: Vec<Option<String>>,
 }
 
 impl Policy {
@@ -118,6 +120,11 @@ impl Policy {
             },
             limits: file.limits.clone(),
             stores: file.stores.iter().map(|store| store.hash).collect(),
+            scope_claims: file
+                .callers
+                .iter()
+                .map(|caller| scope_claim(file, caller))
+                .collect(),
         }
     }
 }
@@ -253,6 +260,13 @@ fn credentials(
         }
     }
     all
+}
+
+fn scope_claim(file: &File, caller: &file::Caller) -> Option<String> {
+    let signed = caller.identity.signed_token.as_ref()?;
+    let mut issuers = file.issuers.iter();
+    let issuer = issuers.find(|issuer| issuer.name == signed.value.issuer)?;
+    issuer.scope_claim.clone()
 }
 
 fn place(upstream: &UpstreamSettings, previous: Option<&Snapshot>) -> u64 {

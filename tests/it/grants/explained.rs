@@ -345,3 +345,23 @@ fn a_url_is_no_path() {
         ended.stderr
     );
 }
+
+#[test]
+fn a_signed_token_may_bring_scopes_of_its_own() {
+    let folder = Folder::new();
+    let text = "[[store]]\nhash = \"abc123\"\ncredential = { file = \"absent\" }\n\
+        [[issuer]]\nname = \"idp\"\nissuer = \"https://idp.example\"\naudience = \"gateway\"\n\
+        jwks = { file = \"absent\" }\nscope_claim = \"scp\"\n\
+        [[caller]]\nname = \"app\"\nsigned_token = { issuer = \"idp\", subject = \"app\" }\n\
+        scopes = [\"store_v2_customers\"]\n";
+    let config = folder.write("gateway.toml", text);
+    let config = config.to_str().expect("UTF-8");
+    let target = "/stores/abc123/v3/customers/7/metafields/9";
+    let ended = run(&[
+        "explain", "--config", config, "--caller", "app", "--method", "DELETE", "--path", target,
+    ]);
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+    let told =
+        "\nallowed\n  with a signed token: only if a scope in its claim `scp` opens delete too\n";
+    assert!(ended.stdout.contains(told), "{}", ended.stdout);
+}
