@@ -3,6 +3,7 @@
 //! gateway's clock.
 
 mod failing;
+mod https;
 mod kubernetes;
 mod provider;
 mod rolling;
