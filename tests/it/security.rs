@@ -51,6 +51,8 @@ fn every_test_that_is_named_exists() {
         "json",
         "metafield",
         "config",
+        "token",
+        "answer",
         "http1",
         "http2",
     ];
@@ -78,6 +80,8 @@ fn every_test_that_is_named_exists() {
         "json",
         "metafield",
         "config",
+        "token",
+        "answer",
         "http1",
         "http2",
     ] {

@@ -15,14 +15,18 @@ const BODY: &[u8] = br#"{"permission_set":"app_only"}"#;
 static ALLOWED: LazyLock<Allowed> = LazyLock::new(|| {
     let operation = Route::parse(TARGET).and_then(|route| route.operation(&Method::PUT));
     let mut reported = Reported::default();
-    permit(&caller(WRITER).grants, operation.expect("a route"), &mut reported)
-        .and_then(|permitted| permitted.query(None, &mut reported))
-        .and_then(|queried| {
-            let body = Bytes::from_static(BODY);
-            queried.body(&SNAPSHOT.rules, body, &mut Vec::new(), &mut reported)
-        })
-        .map(by_itself)
-        .expect("allowed")
+    permit(
+        &caller(WRITER).grants,
+        operation.expect("a route"),
+        &mut reported,
+    )
+    .and_then(|permitted| permitted.query(None, &mut reported))
+    .and_then(|queried| {
+        let body = Bytes::from_static(BODY);
+        queried.body(&SNAPSHOT.rules, body, &mut Vec::new(), &mut reported)
+    })
+    .map(by_itself)
+    .expect("allowed")
 });
 
 fuzz_target!(|input: &[u8]| {

@@ -58,7 +58,12 @@ fn allowed(token: &str, method: &Method, text: &str) -> Option<Allowed> {
     let queried = permitted.query(query, &mut reported).ok()?;
     let mut items = Vec::new();
     queried
-        .body(&SNAPSHOT.rules, Bytes::from(body), &mut items, &mut reported)
+        .body(
+            &SNAPSHOT.rules,
+            Bytes::from(body),
+            &mut items,
+            &mut reported,
+        )
         .ok()
         .map(world::by_itself)
 }

@@ -128,6 +128,7 @@ fn judged_again(request: &Request, token: &str) -> Allowed {
                 &SNAPSHOT.rules,
                 Bytes::from(request.body.clone()),
                 &mut items,
+                &mut reported,
             )
         })
         .map(by_itself)

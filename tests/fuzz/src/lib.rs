@@ -3,6 +3,7 @@
 
 pub mod corridor;
 pub mod frames;
+pub mod issuer;
 pub mod judge;
 #[path = "../../it/support/readings.rs"]
 pub mod readings;

@@ -72,7 +72,8 @@ fn compile(unknown_fields: &str) -> Arc<Snapshot> {
     Arc::new(snapshot.unwrap_or_else(|problems| panic!("{}", problems.report("fuzz"))))
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Bytes in hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut hex, byte| {
         write!(hex, "{byte:02x}").expect("a string");
         hex
