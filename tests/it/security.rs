@@ -5,6 +5,19 @@ use std::path::Path;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
+/// The fuzz targets.
+const TARGETS: [&str; 9] = [
+    "target",
+    "outbound",
+    "json",
+    "metafield",
+    "config",
+    "token",
+    "answer",
+    "http1",
+    "http2",
+];
+
 fn read(path: &str) -> String {
     fs::read_to_string(Path::new(ROOT).join(path)).unwrap_or_default()
 }
@@ -45,24 +58,13 @@ fn every_test_that_is_named_exists() {
             .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
     };
     let mut found = 0;
-    let targets = [
-        "target",
-        "outbound",
-        "json",
-        "metafield",
-        "config",
-        "token",
-        "answer",
-        "http1",
-        "http2",
-    ];
     let shown_by = text
         .lines()
         .filter(|line| line.starts_with("| ") && line.matches(" | ").count() == 2)
         .filter_map(|line| line.rsplit(" | ").next())
         .filter(|cell| !cell.starts_with("shown by"))
         .flat_map(quoted)
-        .filter(|word| is_name(&word.replace("::", "_")) && !targets.contains(word));
+        .filter(|word| is_name(&word.replace("::", "_")) && !TARGETS.contains(word));
     for word in shown_by {
         let parts: Vec<&str> = word.split("::").collect();
         assert!(parts.iter().all(|part| is_name(part)), "{word}");
@@ -74,17 +76,7 @@ fn every_test_that_is_named_exists() {
         found += 1;
     }
     assert!(found > 30, "{found} tests are named");
-    for target in [
-        "target",
-        "outbound",
-        "json",
-        "metafield",
-        "config",
-        "token",
-        "answer",
-        "http1",
-        "http2",
-    ] {
+    for target in TARGETS {
         assert!(
             text.contains(&format!("`{target}`")),
             "the fuzz target {target}"
