@@ -4,10 +4,12 @@
 mod after;
 mod compared;
 mod condition;
+mod explanation;
 mod step;
 
 pub use condition::Condition;
-pub use step::{Explanation, Mark, Step, explain};
+pub use explanation::{Asked, Explanation, Mark, Step};
+pub use step::explain;
 
 use super::load::{self, Reported};
 use super::{DENIED, MISUSED, complain};
@@ -16,17 +18,6 @@ use crate::config::{File, Policy};
 use crate::policy::Operation;
 use std::io::{self, Read, Write};
 use std::path::Path;
-
-/// A request to be explained.
-#[derive(Debug, Clone, Copy)]
-pub struct Asked<'a> {
-    /// The method.
-    pub method: &'a str,
-    /// The target: a path and perhaps a query.
-    pub target: &'a str,
-    /// The whole body.
-    pub body: &'a [u8],
-}
 
 /// How many names of known callers are shown where one is not known.
 const SHOWN: usize = 20;

@@ -1,8 +1,8 @@
 //! What a token claims, typed and judged by the issuer's settings. The time is an argument.
 
 use super::facts::Facts;
-use super::issuer::Settings;
 use super::rejection::Rejection;
+use super::settings::Settings;
 use crate::policy::{Document, TokenScopes};
 use std::time::Duration;
 

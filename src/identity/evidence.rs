@@ -1,7 +1,7 @@
 //! What a connection proves of its peer beside what its requests say. It is gathered once a connection,
 //! and judged with every request: evidence is a fact, and identifies nobody by itself.
 
-use super::callers::Digest;
+use super::digest::Digest;
 use jiff::Timestamp;
 use x509_cert::TbsCertificate;
 use x509_cert::der::{Decode, Error};

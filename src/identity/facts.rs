@@ -2,7 +2,7 @@
 //! decision: what the caller may do is judged anew for each request. It is keyed by the digest of the exact
 //! token, and counts only as long as the same keys of the issuer and the same configuration stand.
 
-use super::callers::Digest;
+use super::digest::Digest;
 use super::jwk::KeySet;
 use super::rejection::Rejection;
 use crate::policy::TokenScopes;

@@ -2,38 +2,20 @@
 //! issuer by its exact text, and the keys of that issuer alone check the signature; nothing else of a token
 //! is looked at before its signature is good.
 
-use super::algorithm::Algorithm;
 use super::binding::{Bindings, Bound};
-use super::callers::{Caller, Digest};
+use super::callers::Caller;
 use super::claims;
+use super::digest::Digest;
 use super::facts::{Facts, Known, Memory};
 use super::jose::Compact;
 use super::jwk::KeySet;
 use super::keys::Keys;
 use super::rejection::Rejection;
+use super::settings::Settings;
 use crate::policy::{Document, TokenScopes};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// What the configuration says of an issuer's tokens.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settings {
-    /// The name in logs and metrics.
-    pub name: String,
-    /// The exact `iss` of its tokens.
-    pub issuer: String,
-    /// Of which a token's `aud` must name one.
-    pub audience: Vec<String>,
-    /// The algorithms that its tokens may be signed with.
-    pub algorithms: Vec<Algorithm>,
-    /// The claim that holds a token's scopes; `None`: tokens carry none, and the caller's count.
-    pub scope_claim: Option<String>,
-    /// How far the clocks of issuer and gateway may be apart.
-    pub clock_skew: Duration,
-    /// The longest time for which a token may be valid.
-    pub max_lifetime: Duration,
-}
 
 /// An issuer.
 #[derive(Debug)]

@@ -33,6 +33,6 @@ pub use json::MAX_DEPTH;
 pub use metafield::Item;
 pub use narrowing::TokenScopes;
 pub use owner::{Owner, owner_in, owners_in};
-pub use query::{LIST_KEYS, Pair, Query};
+pub use query::{LIST_KEYS, Query};
 pub use route::{Operation, Route};
 pub use rules::{Rules, UnknownFields};

@@ -2,7 +2,8 @@
 //! each may stand once. What is sent upstream is always in one canonical encoding (RFC 3986 section
 //! 2.1, upper-case hexadecimal), so that no other reading of it exists.
 
-use super::grants::{Grants, Reported, checks};
+use super::grants::checks::{self, Pair};
+use super::grants::{Grants, Reported};
 use super::route::Operation;
 use super::vocabulary::{Id, Verb};
 use crate::denial::{Denial, shortened};
@@ -71,9 +72,6 @@ pub(super) fn judge(
     };
     Ok(query)
 }
-
-/// A decoded key and value.
-pub type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
 
 fn pairs(raw: &str) -> Result<Vec<Pair<'_>>, Denial> {
     let mut pairs: Vec<Pair<'_>> = Vec::new();

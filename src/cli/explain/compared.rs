@@ -1,8 +1,7 @@
 //! What each step of a decision compares, in words.
 
-use super::Asked;
 use super::condition::within;
-use super::step::{Explanation, parts};
+use super::explanation::{Asked, Explanation};
 use crate::config::Policy;
 use crate::policy::vocabulary::{PermissionSet, StoreHash, Verb};
 use crate::policy::{Grants, Item, Operation, Ownership};
@@ -22,7 +21,7 @@ pub(super) fn compared(
     };
     let operation = found.operation.as_ref();
     let verb = operation.map(|operation| operation.verb);
-    let query = parts(asked.target).1;
+    let query = asked.parts().1;
     match name {
         "target" => format!("{} of at most {} bytes", asked.target.len(), limits.target),
         "framing" => "a body only where the method takes one".to_owned(),

@@ -1,73 +1,14 @@
 //! The steps of a decision, in the order in which the gateway takes them. The outcome is what the policy
 //! says, by the same functions; a step only tells what was compared, by the same checks.
 
-use super::Asked;
 use super::compared::compared;
 use super::condition::Condition;
+use super::explanation::{Asked, Explanation, Mark, Step};
 use crate::config::Policy;
 use crate::denial::{Code, Denial, Place};
-use crate::policy::{Grants, Item, Judged, Operation, Reported, Route, checks, permit};
+use crate::policy::{Grants, Judged, Operation, Reported, Route, checks, permit};
 use bytes::Bytes;
 use http::Method;
-
-/// How a step went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mark {
-    /// Nothing against the request.
-    Ok,
-    /// The request is denied here.
-    Denied,
-    /// It would be denied here, and is only reported.
-    Reported,
-    /// It is settled when the gateway knows more than the request says.
-    LookedUp,
-    /// It is not judged here.
-    NotJudged,
-    /// The decision fell before.
-    NotReached,
-}
-
-impl Mark {
-    /// The word that is shown.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Denied => "DENIED",
-            Self::Reported => "reported",
-            Self::LookedUp => "looked up",
-            Self::NotJudged => "not judged",
-            Self::NotReached => "not reached",
-        }
-    }
-}
-
-/// One step.
-#[derive(Debug, Clone)]
-pub struct Step {
-    /// What is judged.
-    pub name: &'static str,
-    /// With what outcome.
-    pub mark: Mark,
-    /// What was compared with what.
-    pub compared: String,
-}
-
-/// A decision with its steps.
-#[derive(Debug)]
-pub struct Explanation {
-    /// Every step in its order.
-    pub steps: Vec<Step>,
-    /// Whether the request is allowed, or why not.
-    pub outcome: Result<(), Denial>,
-    /// What an allowed request still depends on.
-    pub condition: Option<Condition>,
-    /// What the grants would have refused, where they only report.
-    pub reported: Reported,
-    /// The operation, where the request names one.
-    pub operation: Option<Operation>,
-    /// What the body says.
-    pub items: Vec<Item>,
-}
 
 /// Explains a request of one of the policy's callers, by its place in the configuration.
 pub fn explain(policy: &Policy, caller: usize, asked: &Asked<'_>) -> Explanation {
@@ -104,7 +45,7 @@ fn decide(
             reason: "GET and HEAD take no body",
         });
     }
-    let (path, query) = parts(asked.target);
+    let (path, query) = asked.parts();
     let route = Route::parse(path).ok_or(Denial::UnknownRoute)?;
     let not_allowed = Denial::MethodNotAllowed {
         allow: route.allow(),
@@ -131,13 +72,6 @@ fn decide(
         Judged::Unproven(_) => Some(Condition::Owners),
     };
     Ok(())
-}
-
-pub(super) fn parts(target: &str) -> (&str, Option<&str>) {
-    match target.split_once('?') {
-        Some((path, query)) => (path, Some(query)),
-        None => (target, None),
-    }
 }
 
 /// The names of the steps, in their order.
@@ -284,7 +218,7 @@ fn is_listed_outside(
         "keys" => alone.keys.clone_from(&grants.keys),
         _ => return false,
     }
-    let (_, query) = parts(asked.target);
+    let (_, query) = asked.parts();
     let mut reported = Reported::default();
     let outcome = permit(&alone, operation.clone(), &mut reported)
         .and_then(|permitted| permitted.query(query, &mut reported));

@@ -5,10 +5,12 @@
 use super::{Grants, Names, Ownership, Required};
 use crate::denial::{Code, Denial, Fault, Place};
 use crate::policy::metafield::Item;
-use crate::policy::query::Pair;
 use crate::policy::route::Operation;
 use crate::policy::vocabulary::{PermissionSet, Scope, Verb};
 use std::borrow::Cow;
+
+/// A key and a value of a query, decoded.
+pub type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
 
 /// A check that needs the head alone.
 #[derive(Debug, Clone, Copy)]
