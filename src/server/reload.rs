@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 /// How often snapshots that are out of force are looked at: the last request that uses one may take some
 /// seconds, and its memory is given back here and not by a worker.
@@ -143,7 +143,7 @@ impl Reloader {
         let was_refused = self.health.now().fault.is_some();
         let look = self.source.seen.look(&self.source.path);
         let has_changed = self.source.seen.differs(look);
-        if has_changed && !asked && !self.settling.stands_still(look) {
+        if has_changed && !asked && !self.settling.stands_still(look, instant(), self.still()) {
             return Reloaded::Unchanged;
         }
         self.settling.end();
@@ -283,6 +283,14 @@ impl Reloader {
         self.retired
             .retain(|snapshot| Arc::strong_count(snapshot) > 1);
     }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how long a change has stood still"
+)]
+fn instant() -> Instant {
+    Instant::now()
 }
 
 #[expect(clippy::disallowed_methods, reason = "a load bears its date")]

@@ -3,6 +3,7 @@
 //! moments. So a change counts once it has stood still, and only if nothing changed while it was read.
 
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// For how long a change that nobody announced must have stood still.
 pub(super) const STILL: Duration = Duration::from_millis(500);
@@ -10,9 +11,9 @@ pub(super) const STILL: Duration = Duration::from_millis(500);
 /// How often files that change while they are read are read again.
 const READINGS: usize = 3;
 
-/// What was seen of a change, by a digest of everything.
+/// What was seen of a change, by a digest of everything, and since when.
 #[derive(Debug)]
-pub(super) struct Settling<D>(Option<D>);
+pub(super) struct Settling<D>(Option<(D, Instant)>);
 
 impl<D> Default for Settling<D> {
     fn default() -> Self {
@@ -21,9 +22,15 @@ impl<D> Default for Settling<D> {
 }
 
 impl<D: Copy + PartialEq> Settling<D> {
-    /// Whether this is what was seen the last time too.
-    pub(super) fn stands_still(&mut self, now: D) -> bool {
-        self.0.replace(now) == Some(now)
+    /// Whether what is seen now has been so for long enough.
+    pub(super) fn stands_still(&mut self, seen: D, now: Instant, still: Duration) -> bool {
+        match self.0 {
+            Some((before, since)) if before == seen => now.duration_since(since) >= still,
+            _ => {
+                self.0 = Some((seen, now));
+                false
+            }
+        }
     }
 
     /// Whether a change was seen that may not be whole.
@@ -53,21 +60,28 @@ mod tests {
     use super::*;
     use std::cell::Cell;
 
+    #[expect(clippy::disallowed_methods, reason = "a moment to count from")]
     #[test]
-    fn a_change_counts_once_it_is_seen_twice() {
+    fn a_change_counts_once_it_has_stood_still() {
+        let begin = Instant::now();
         let mut settling = Settling::default();
-        let seen = |settling: &mut Settling<u8>, looks: &[u8]| -> Vec<bool> {
-            let looks = looks.iter();
-            looks.map(|look| settling.stands_still(*look)).collect()
-        };
-        // Three pieces, and then the whole.
-        assert_eq!(
-            seen(&mut settling, &[1, 2, 3, 4, 4]),
-            [false, false, false, false, true]
-        );
+        // At so many milliseconds this is seen: three pieces, and then the whole. Two looks that happen to
+        // come one after the other say nothing.
+        for (at, seen, still) in [
+            (0, 1, false),
+            (400, 2, false),
+            (900, 3, false),
+            (1300, 4, false),
+            (1301, 4, false),
+            (1799, 4, false),
+            (1800, 4, true),
+        ] {
+            let now = begin + Duration::from_millis(at);
+            assert_eq!(settling.stands_still(seen, now, STILL), still, "{at}");
+        }
         settling.end();
         assert!(!settling.is_open());
-        assert_eq!(seen(&mut settling, &[4, 4]), [false, true]);
+        assert!(!settling.stands_still(4, begin, STILL));
     }
 
     #[test]
