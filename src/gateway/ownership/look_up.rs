@@ -2,7 +2,7 @@
 //! customer, by one `GET` with the store's credential. A look-up keeps every rule of a request to
 //! BigCommerce: the same connections and bounds, the same deadline, the same checks of its answer.
 
-use super::memory::{Ask, Memory, Missed, Remembered, Sought};
+use super::memory::{Ask, Memory, Missed, Name, Remembered, Sought};
 use super::{must_be_readable, shows};
 use crate::config::OwnershipSettings;
 use crate::denial::Denial;
@@ -103,7 +103,11 @@ impl Prover<'_> {
                     return Err(missed);
                 }
                 // Where another looked for it says nothing of where this one does.
-                Sought::Missed(..) => return self.ask_alone(look_up, id, entry).await,
+                Sought::Missed(..) => {
+                    if let Some(owner) = self.ask_alone(&name, look_up, entry).await? {
+                        return Ok(owner);
+                    }
+                }
                 Sought::Ask(ask) => {
                     self.gateway.metrics.owners_remembered(0, 1);
                     if let Some(owner) = self.ask(ask, look_up, id, entry).await? {
@@ -138,17 +142,18 @@ impl Prover<'_> {
         }
     }
 
-    /// Makes a look-up for this request alone, beside those that others make.
+    /// Makes a look-up for this request alone, beside those that others make. `None` where the metafield was
+    /// changed meanwhile.
     async fn ask_alone(
         &self,
+        name: &Name,
         look_up: &Allowed,
-        id: Id,
         entry: &mut Entry,
-    ) -> Result<Remembered, Missed> {
+    ) -> Result<Option<Remembered>, Missed> {
         self.gateway.metrics.owners_remembered(0, 1);
         let mark = self.memory.mark(now());
-        let owner = self.get(look_up, id, entry).await?;
-        Ok(Remembered::of(owner, mark))
+        let owner = self.get(look_up, name.2, entry).await?;
+        Ok(self.memory.alone(name, owner, mark))
     }
 
     async fn get(&self, look_up: &Allowed, id: Id, entry: &mut Entry) -> Result<Owner, Missed> {

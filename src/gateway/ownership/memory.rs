@@ -107,12 +107,6 @@ pub(super) struct Ask<'m> {
 }
 
 impl Remembered {
-    /// An owner that was asked for at `mark`, and is for the one request alone.
-    pub(super) fn of(owner: Owner, mark: Mark) -> Self {
-        let since = mark.time;
-        Self(Arc::new(Entry::Known(Known { owner, since })))
-    }
-
     pub(super) fn owner(&self) -> Option<&Owner> {
         match &*self.0 {
             Entry::Known(known) => Some(&known.owner),
@@ -149,6 +143,13 @@ impl Memory {
     pub(super) fn learn(&self, name: Name, owner: Owner, mark: Mark) {
         let since = mark.time;
         self.keep(name, Arc::new(Entry::Known(Known { owner, since })), mark);
+    }
+
+    /// An owner that was asked for at `mark`, for the one request alone. `None` if a change has ended since.
+    pub(super) fn alone(&self, name: &Name, owner: Owner, mark: Mark) -> Option<Remembered> {
+        let since = mark.time;
+        let entry = Arc::new(Entry::Known(Known { owner, since }));
+        self.is_unchanged(name, mark).then_some(Remembered(entry))
     }
 
     fn keep(&self, name: Name, new: Arc<Entry>, mark: Mark) {

@@ -166,6 +166,18 @@ fn a_failure_is_told_to_those_who_wait_and_not_remembered() {
     drop(ask(&mut seek(&memory, &nine, now)));
 }
 
+#[test]
+fn who_asked_alone_does_not_believe_an_answer_that_a_change_has_overtaken() {
+    let memory = Memory::new(100);
+    let (nine, now) = (name(9), start());
+    let mark = memory.mark(now);
+    let found = memory.alone(&nine, owner("crm"), mark);
+    assert_eq!(namespace_of(found.as_ref()), Some("crm"));
+    memory.changed(&nine, memory.mark(now));
+    assert!(memory.alone(&nine, owner("crm"), mark).is_none());
+    assert_eq!(known(&memory, 9, now), None, "it is remembered by nobody");
+}
+
 /// In each case a change of the metafield from `old` to `new`; what is remembered after it.
 #[test]
 fn what_a_change_makes_untrue_is_not_remembered() {
