@@ -99,6 +99,9 @@ fn hint(asked: &Asked<'_>, explanation: &Explanation) -> Option<&'static str> {
     if asked.method.bytes().any(|byte| byte.is_ascii_lowercase()) {
         return Some("methods are written in capitals, as in `--method PUT`");
     }
+    if explanation.operation.is_none() && !asked.target.starts_with("/stores/") {
+        return Some("a path begins with `/stores/{store_hash}/v3/customers`");
+    }
     let takes_body = |operation: &Operation| operation.verb.has_body();
     let is_at_json = explanation
         .steps

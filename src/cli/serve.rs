@@ -3,7 +3,7 @@
 use super::check::now;
 use super::load::{self, Reported};
 use super::{FAILED, complain, descriptors, log};
-use crate::config::warnings::warnings;
+use crate::config::warnings::{HARDLY_MEANT, warnings};
 use crate::server::{Ended, Server, Source, Stage};
 use std::io;
 use std::path::Path;
@@ -22,10 +22,7 @@ pub(super) fn serve(path: &Path) -> io::Result<u8> {
     descriptors::raise(&loaded.file);
     let warnings = warnings(&loaded.file, now()).len();
     if warnings > 0 {
-        tracing::warn!(
-            warnings,
-            "something in the configuration is hardly meant: `metafield-gateway check` tells what"
-        );
+        tracing::warn!(warnings, "{HARDLY_MEANT}");
     }
     let drain_delay = loaded.file.drain_delay;
     let source = Source {

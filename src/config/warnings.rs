@@ -11,6 +11,10 @@ use std::collections::{BTreeMap, HashSet};
 /// The most warnings that are told one by one.
 pub const MOST: usize = 20;
 
+/// What a running gateway says of them.
+pub const HARDLY_MEANT: &str =
+    "something in the configuration is hardly meant: `metafield-gateway check` tells what";
+
 /// How long before its end a token is warned of: time to make another and to hand it over.
 const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
 
@@ -23,6 +27,7 @@ pub fn warnings(file: &File, now: Timestamp) -> Vec<Problem> {
         found.extend(idle(caller, &key));
         found.extend(void(caller, &key));
         found.extend(only_told(file, &caller.grants, &key));
+        found.extend(placeholder(caller, &key));
         found.extend(expiring(caller, now, &key));
     }
     found.extend(shared(file));
@@ -147,6 +152,18 @@ fn only_told(file: &File, grants: &Grants, key: &dyn Fn(&str) -> String) -> Vec<
         );
     }
     found
+}
+
+/// A digest that stands for one to come: nobody can present a token of it.
+fn placeholder(caller: &Caller, key: &dyn Fn(&str) -> String) -> Vec<Problem> {
+    let tokens = caller.identity.tokens.iter().enumerate();
+    let zeros = tokens.filter(|(_, token)| token.value.sha256 == [0; 32]);
+    let told = zeros.map(|(index, token)| {
+        let message = format!("`{}`: no token has a digest of zeros", caller.name);
+        Problem::new(token.place, key(&format!("token_sha256[{index}]")), message)
+            .with_hint("`metafield-gateway token` makes a token and prints its digest")
+    });
+    told.collect()
 }
 
 fn expiring(caller: &Caller, now: Timestamp, key: &dyn Fn(&str) -> String) -> Vec<Problem> {

@@ -3,14 +3,14 @@
 
 use super::Gateway;
 use super::current::Current;
+use super::entry::Entry;
 use crate::denial::Denial;
 use crate::identity::{
     Digest, Evidence, Identity, Means, Rejected, Rejection, Signed, Unidentified, presented_token,
 };
-use crate::observe::Judged;
+use crate::observe::{CorrelationId, Judged};
 use crate::policy::TokenScopes;
 use http::HeaderMap;
-use jiff::Timestamp;
 use std::time::Duration;
 
 /// How long a request waits for keys: a fetch takes a round trip or four, and the caller has a deadline too.
@@ -32,14 +32,15 @@ impl<'s> From<Identity<'s>> for Identified<'s> {
 }
 
 impl Gateway {
-    /// Whose request this is, at the moment `now`.
+    /// Whose request this is, at the moment when it came.
     pub(super) async fn identify<'s>(
         &self,
         current: &'s Current,
         headers: &HeaderMap,
         evidence: &Evidence,
-        now: Timestamp,
+        entry: &Entry,
     ) -> Result<Identified<'s>, Unidentified<'s>> {
+        let (now, id) = (entry.time(), entry.correlation_id());
         let snapshot = &*current.snapshot;
         let Some(token) = presented_token(headers)? else {
             let identity = snapshot.callers.identify(headers, evidence, now)?;
@@ -69,10 +70,10 @@ impl Gateway {
         {
             return match judge() {
                 Ok(signed) => Ok(self.accepted(&signed)),
-                Err(rejected) => Err(self.rejected(&rejected)),
+                Err(rejected) => Err(self.rejected(&rejected, id)),
             };
         }
-        Err(self.rejected(&rejected))
+        Err(self.rejected(&rejected, id))
     }
 
     fn accepted<'s>(&self, signed: &Signed<'s>) -> Identified<'s> {
@@ -90,12 +91,13 @@ impl Gateway {
         }
     }
 
-    fn rejected<'s>(&self, rejected: &Rejected<'_>) -> Unidentified<'s> {
+    fn rejected<'s>(&self, rejected: &Rejected<'_>, id: CorrelationId) -> Unidentified<'s> {
         let rejection = rejected.rejection;
         let issuer = rejected.issuer;
         tracing::debug!(
             issuer = issuer.map(|issuer| issuer.settings.name.as_str()),
             reason = %rejection,
+            correlation_id = std::str::from_utf8(id.as_bytes()).ok(),
             "a signed token is not accepted"
         );
         self.metrics.judged(match rejection {

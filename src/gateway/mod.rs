@@ -213,7 +213,7 @@ impl Gateway {
         let has_body = announced.has_body(verb);
 
         let Identified { identity, scopes } = self
-            .identify(&current, &head.headers, evidence, entry.time())
+            .identify(&current, &head.headers, evidence, entry)
             .await
             .map_err(|unidentified| entry.unidentified(unidentified))?;
         entry.identified(&identity);

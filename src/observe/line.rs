@@ -61,6 +61,15 @@ pub enum Peer {
     Unix,
 }
 
+impl std::fmt::Display for Peer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix => f.write_str("unix"),
+        }
+    }
+}
+
 /// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
@@ -197,10 +206,7 @@ impl Line {
             "correlation_id",
             std::str::from_utf8(self.correlation_id.as_bytes()).ok(),
         );
-        match self.peer {
-            Peer::Tcp(address) => object.display("peer", format_args!("{address}")),
-            Peer::Unix => object.word("peer", Some("unix")),
-        }
+        object.display("peer", format_args!("{}", self.peer));
         object.text(
             "caller",
             self.caller.as_ref().map(|caller| caller.name.as_str()),

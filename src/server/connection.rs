@@ -133,7 +133,7 @@ impl Shared {
             (Stream::Tcp(tcp), Some((tls, _))) => match handshake(tls, tcp).await {
                 Ok(stream) => stream,
                 Err(error) => {
-                    tracing::debug!(?peer, %error, "a TLS handshake with a client failed");
+                    tracing::debug!(%peer, %error, "a TLS handshake with a client failed");
                     return Some(BareClose::Handshake);
                 }
             },

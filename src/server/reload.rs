@@ -12,6 +12,7 @@ mod settling;
 use super::Issuers;
 use crate::config::load::load;
 use crate::config::materials::{self, Fingerprint, Outside};
+use crate::config::warnings::{HARDLY_MEANT, warnings};
 use crate::config::{Credentials, File, Live, LoadError, Loaded, Seen, Snapshot};
 use crate::gateway::Renewal;
 use crate::observe::ReloadHealth;
@@ -210,6 +211,15 @@ impl Reloader {
             changed,
             "a new configuration is in force"
         );
+        self.warn();
+    }
+
+    /// Says that something is hardly meant, as at the start.
+    fn warn(&self) {
+        let warnings = warnings(&self.file, now()).len();
+        if warnings > 0 {
+            tracing::warn!(warnings, "{HARDLY_MEANT}");
+        }
     }
 
     fn report(&self, refused: &LoadError) {

@@ -180,7 +180,7 @@ fn a_hang_up_loads_what_has_changed() {
     gateway.signal("HUP");
     let told = gateway.log_line("a new configuration is in force generation=2");
     assert!(
-        told.contains("changed=\"callers: changed writer\""),
+        told.contains("changed=\"callers: changed writer (identity)\""),
         "{told}"
     );
     assert_eq!(client.exchange(&Request::update("{}")).status(), 401);

@@ -139,7 +139,7 @@ fn of_body(
         "json" => "one value of the operation's shape, no key twice".to_owned(),
         "batch_items" if !verb.is_batch() => "does not apply: no batch".to_owned(),
         "batch_items" => {
-            let count = format!("{} items", found.items.len());
+            let count = counted(found.items.len());
             granted(&count, grants.batch_items)
         }
         "fields" => fields(policy, verb, &found.items),
@@ -193,7 +193,7 @@ fn fields(policy: &Policy, verb: Verb, items: &[Item]) -> String {
 fn on_fields(grants: &Grants, verb: Verb, items: &[Item]) -> String {
     let said = match items {
         [item] if !verb.is_batch() => said(item),
-        _ => format!("{} items", items.len()),
+        _ => counted(items.len()),
     };
     let mut granted = Vec::new();
     if let Some(sets) = &grants.permission_sets {
@@ -214,6 +214,13 @@ fn on_fields(grants: &Grants, verb: Verb, items: &[Item]) -> String {
         granted.push("whatever the rules allow".to_owned());
     }
     format!("{said}; granted: {}", granted.join("; "))
+}
+
+fn counted(items: usize) -> String {
+    match items {
+        1 => "1 item".to_owned(),
+        _ => format!("{items} items"),
+    }
 }
 
 /// What the body says of what grants are about.

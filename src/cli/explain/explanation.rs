@@ -35,7 +35,7 @@ pub enum Mark {
     /// It would be denied here, and is only reported.
     Reported,
     /// It is settled when the gateway knows more than the request says.
-    LookedUp,
+    Depends,
     /// It is not judged here.
     NotJudged,
     /// The decision fell before.
@@ -49,7 +49,7 @@ impl Mark {
             Self::Ok => "ok",
             Self::Denied => "DENIED",
             Self::Reported => "reported",
-            Self::LookedUp => "looked up",
+            Self::Depends => "depends",
             Self::NotJudged => "not judged",
             Self::NotReached => "not reached",
         }

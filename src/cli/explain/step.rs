@@ -139,7 +139,7 @@ fn steps(policy: &Policy, caller: usize, asked: &Asked<'_>, found: &Explanation)
         Some(at) if index > at => Mark::NotReached,
         Some(at) if index == at => Mark::Denied,
         _ if name == "headers" || name == "token" => Mark::NotJudged,
-        _ if name == "ownership" && found.condition.is_some() => Mark::LookedUp,
+        _ if name == "ownership" && found.condition.is_some() => Mark::Depends,
         _ if grants.is_some_and(|grants| is_reported(grants, name, found, asked)) => Mark::Reported,
         _ => Mark::Ok,
     };

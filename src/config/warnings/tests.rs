@@ -33,7 +33,7 @@ fn caller(name: &str, rest: &str) -> String {
 
 #[test]
 fn each_kind_is_told() {
-    let token = "0".repeat(64);
+    let token = "1".repeat(64);
     let expires = |at: &str| {
         caller(
             "a",
@@ -144,4 +144,14 @@ fn an_issuer_without_callers_is_told() {
     assert!(unused[0].starts_with("issuer[0] no caller is bound to `idp`"));
     let bound = "signed_token = { issuer = \"idp\", subject = \"me\" }";
     assert_eq!(told(&(caller("a", bound) + issuer)), [""; 0]);
+}
+
+#[test]
+fn a_digest_that_stands_for_another_is_told() {
+    let zeros = "0".repeat(64);
+    let found = told(&caller("a", &format!("token_sha256 = [\"{zeros}\"]")));
+    assert_eq!(
+        found,
+        ["caller[0].token_sha256[0] `a`: no token has a digest of zeros"]
+    );
 }

@@ -210,18 +210,28 @@ fn listed_namespaces(grants: &Grants, pairs: &[Pair<'_>]) -> Result<(), Denial> 
     if asks_within(&grants.namespaces, pairs, ["namespace", "namespace:in"]) {
         return Ok(());
     }
-    Err(Denial::NamespaceUnproven {
-        remedy: "the caller is limited to namespaces: name one of them with `namespace` or `namespace:in`",
-    })
+    let remedy = if names_any(pairs, ["namespace", "namespace:in"]) {
+        "the query names a namespace outside the caller's grant: name granted ones alone with `namespace` or `namespace:in`"
+    } else {
+        "the caller is limited to namespaces: name one of them with `namespace` or `namespace:in`"
+    };
+    Err(Denial::NamespaceUnproven { remedy })
+}
+
+fn names_any(pairs: &[Pair<'_>], keys: [&str; 2]) -> bool {
+    pairs.iter().any(|(key, _)| keys.contains(&&**key))
 }
 
 fn listed_keys(grants: &Grants, pairs: &[Pair<'_>]) -> Result<(), Denial> {
     if asks_within(&grants.keys, pairs, ["key", "key:in"]) {
         return Ok(());
     }
-    Err(Denial::KeyUnproven {
-        remedy: "the caller is limited to keys: name one of them with `key` or `key:in`",
-    })
+    let remedy = if names_any(pairs, ["key", "key:in"]) {
+        "the query names a key outside the caller's grant: name granted ones alone with `key` or `key:in`"
+    } else {
+        "the caller is limited to keys: name one of them with `key` or `key:in`"
+    };
+    Err(Denial::KeyUnproven { remedy })
 }
 
 /// Whether a list asks for names, and for none but granted ones. With both keys present the two filters

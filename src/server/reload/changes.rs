@@ -1,6 +1,8 @@
 //! What a reload has changed, in a few words for the log: names and counts, and nothing of what was read.
 
+use crate::config::file::{Caller, Grants};
 use crate::config::{File, Snapshot};
+use crate::policy::Enforcement;
 use std::collections::HashMap;
 
 /// How many names are told of each kind.
@@ -18,15 +20,27 @@ pub(super) fn told(before: (&File, &Snapshot), after: (&File, &Snapshot)) -> Str
 
 fn of_files(before: &File, after: &File) -> Vec<String> {
     let lists = [
-        of_list("stores", &before.stores, &after.stores, |store| {
-            store.hash.as_str()
-        }),
-        of_list("callers", &before.callers, &after.callers, |caller| {
-            &caller.name
-        }),
-        of_list("issuers", &before.issuers, &after.issuers, |issuer| {
-            &issuer.name
-        }),
+        of_list(
+            "stores",
+            &before.stores,
+            &after.stores,
+            |store| store.hash.as_str(),
+            |_, _| "",
+        ),
+        of_list(
+            "callers",
+            &before.callers,
+            &after.callers,
+            |caller| &caller.name,
+            of_caller,
+        ),
+        of_list(
+            "issuers",
+            &before.issuers,
+            &after.issuers,
+            |issuer| &issuer.name,
+            |_, _| "",
+        ),
     ];
     let drain = |file: &File| (file.drain_timeout, file.drain_delay);
     let tables = [
@@ -54,21 +68,29 @@ fn of_list<E: PartialEq>(
     before: &[E],
     after: &[E],
     name: fn(&E) -> &str,
+    what: fn(&E, &E) -> &'static str,
 ) -> Option<String> {
     let by_name = |list| -> HashMap<&str, &E> { Iterator::map(list, |e| (name(e), e)).collect() };
     let (old, new) = (by_name(before.iter()), by_name(after.iter()));
-    let pick =
-        |list: &[E], keep: &dyn Fn(&E) -> bool| names(list.iter().filter(|e| keep(e)).map(name));
+    let pick = |list: &[E], of: &dyn Fn(&E) -> Option<String>| names(list.iter().filter_map(of));
     let told = [
-        ("new", pick(after, &|entry| !old.contains_key(name(entry)))),
+        (
+            "new",
+            pick(after, &|entry| {
+                (!old.contains_key(name(entry))).then(|| name(entry).to_owned())
+            }),
+        ),
         (
             "gone",
-            pick(before, &|entry| !new.contains_key(name(entry))),
+            pick(before, &|entry| {
+                (!new.contains_key(name(entry))).then(|| name(entry).to_owned())
+            }),
         ),
         (
             "changed",
             pick(after, &|entry| {
-                old.get(name(entry)).is_some_and(|old| *old != entry)
+                let old = old.get(name(entry)).filter(|old| **old != entry)?;
+                Some(format!("{}{}", name(entry), what(old, entry)))
             }),
         ),
     ];
@@ -79,11 +101,33 @@ fn of_list<E: PartialEq>(
     (!told.is_empty()).then(|| format!("{kind}: {}", told.join(", ")))
 }
 
+/// What of a caller is another: what widens or narrows it must not look like a new token.
+fn of_caller(before: &Caller, after: &Caller) -> &'static str {
+    let grants = |caller: &Caller| Grants {
+        enforcement: None,
+        ..caller.grants.clone()
+    };
+    let enforcement = |caller: &Caller| {
+        let enforcement = caller.grants.enforcement.as_ref();
+        enforcement.map_or(Enforcement::Enforce, |found| found.value)
+    };
+    match (
+        enforcement(before) == enforcement(after),
+        (before.scopes == after.scopes) && grants(before) == grants(after),
+        before.identity == after.identity,
+    ) {
+        (false, true, true) => " (enforcement)",
+        (false, ..) => " (enforcement and more)",
+        (true, false, true) => " (scopes or grants)",
+        (true, false, false) => " (scopes or grants, and identity)",
+        (true, true, _) => " (identity)",
+    }
+}
+
 /// The first of some names, and how many more there are; `None` without any.
-fn names<'n>(names: impl Iterator<Item = &'n str>) -> Option<String> {
-    let names: Vec<&str> = names.collect();
-    let shown = names.iter().take(NAMED).copied().collect::<Vec<_>>();
-    let shown = shown.join(", ");
+fn names(names: impl Iterator<Item = String>) -> Option<String> {
+    let names: Vec<String> = names.collect();
+    let shown = names.get(..NAMED).unwrap_or(&names).join(", ");
     match names.len() {
         0 => None,
         count if count > NAMED => Some(format!("{shown} and {} more", count - NAMED)),
@@ -100,13 +144,13 @@ fn of_materials(before: &Snapshot, after: &Snapshot, file: &File) -> Vec<String>
         );
         old.zip(new).is_some_and(|(old, new)| !old.is_same(new))
     });
-    let credentials = names(stores.map(|store| store.hash.as_str()));
+    let credentials = names(stores.map(|store| store.hash.to_string()));
     let issuers = after.signers.issuers.list().iter().filter(|issuer| {
         let old = before.signers.issuers.list().iter();
         let mut old = old.filter(|old| old.settings.name == issuer.settings.name);
         old.any(|old| issuer.keys.differ_from_file(&old.keys))
     });
-    let keys = names(issuers.map(|issuer| issuer.settings.name.as_str()));
+    let keys = names(issuers.map(|issuer| issuer.settings.name.clone()));
     [
         credentials.map(|stores| format!("credentials of {stores}")),
         (before.server_tls != after.server_tls).then(|| "the listener's certificates".to_owned()),
@@ -147,7 +191,7 @@ mod tests {
                     caller(1, "namespaces = [\"crm\"]"),
                     caller(3, "")
                 ),
-                &["callers: new app-3, gone app-2, changed app-1"],
+                &["callers: new app-3, gone app-2, changed app-1 (scopes or grants)"],
             ),
             (
                 format!("{before}{many}"),
@@ -156,6 +200,18 @@ mod tests {
             (
                 format!("limits.body = \"2KiB\"\nupstream.deadline = \"2s\"\n{before}"),
                 &["upstream", "limits"],
+            ),
+            (
+                format!(
+                    "{STORE}{}{}",
+                    caller(1, "enforcement = \"report\""),
+                    caller(2, "")
+                ),
+                &["callers: changed app-1 (enforcement)"],
+            ),
+            (
+                before.replace("0001\"", "0009\""),
+                &["callers: changed app-1 (identity)"],
             ),
             (
                 before.replace("\"abc\"", "\"def\""),

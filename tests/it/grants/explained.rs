@@ -295,6 +295,7 @@ const STEPS: [(&str, &str, &str, &[&str]); 7] = [
     (r#"namespaces = ["crm"]; customers = [7]"#, "GET 7/metafields?namespace=erp", "", &[
         "ok           customers         7; granted: 7",
         "DENIED       namespaces        namespace=erp; granted: crm",
+        "the query names a namespace outside the caller's grant",
     ]),
     ("", "GET 7/metafields", "", &["ok           json              does not apply: list takes no body"]),
     ("", "put 7/metafields/9", "{}", &[
@@ -344,6 +345,20 @@ fn a_url_is_no_path() {
         "{}",
         ended.stderr
     );
+    let ended = run(&[
+        "explain",
+        "--config",
+        config,
+        "--caller",
+        "app",
+        "--method",
+        "GET",
+        "--path",
+        "/customers/metafields",
+    ]);
+    assert_eq!(ended.code, Some(3));
+    let hint = "hint: a path begins with `/stores/{store_hash}/v3/customers`";
+    assert!(ended.stdout.contains(hint), "{}", ended.stdout);
 }
 
 #[test]
