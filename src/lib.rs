@@ -8,6 +8,7 @@
 //! - [`denial`], [`secret`]: the words that everyone uses.
 //! - [`policy`]: what a request may do. Pure. Its [`policy::Allowed`] is the only key to a
 //!   [`policy::Credential`].
+//! - [`quota`]: what a caller may spend of its own limits and of a store's quota. Pure.
 //! - [`identity`]: whose request it is.
 //! - [`observe`]: the audit line, its queue and its writer; counters.
 //! - [`config`]: from a file's text to an immutable [`config::Snapshot`].
@@ -22,6 +23,8 @@ pub mod denial;
 pub mod secret;
 
 pub mod policy;
+
+pub mod quota;
 
 pub mod identity;
 

@@ -5,8 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the ground up.
-const FLOORS: [&str; 9] = [
-    "denial", "secret", "policy", "identity", "observe", "config", "gateway", "server", "cli",
+const FLOORS: [&str; 10] = [
+    "denial", "secret", "policy", "quota", "identity", "observe", "config", "gateway", "server",
+    "cli",
 ];
 
 /// What the pure floors must not know.
@@ -21,10 +22,11 @@ const IMPURE: [&str; 7] = [
 ];
 
 /// The pure files: whole floors, and the compile step of `config`.
-const PURE: [&str; 6] = [
+const PURE: [&str; 7] = [
     "denial.rs",
     "secret.rs",
     "policy/",
+    "quota/",
     "config/file",
     "config/reader",
     "config/snapshot.rs",

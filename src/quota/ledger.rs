@@ -1,0 +1,396 @@
+//! A store's budget and what each caller has of it. A request takes a [`Unit`] before it is sent, and the
+//! unit learns from the answer.
+//!
+//! A request costs a few atomic numbers. Shares are planned ([`Plan`]) when a window begins, when a caller
+//! asks for more than it was thought to wish, and when a request would be refused; by one worker at a time,
+//! for as long as that takes: some microseconds, one millisecond with ten thousand callers. What a plan says
+//! and what is spent meanwhile can differ by what is spent in that time, which moves a share and never the
+//! store's bound.
+
+mod cell;
+mod unit;
+
+pub use unit::{Answered, Unit};
+
+use super::number::{Epoch, Tagged, millis};
+use super::pause::{IsProbe, Pause};
+use super::share::{Claim, Plan, RELEASE};
+use super::window::{Kept, View, Window, narrow};
+use super::{Refused, Why};
+use cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::SeqCst;
+use std::time::Duration;
+
+/// When a caller that was refused its share may come again while shares are being given up.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// The least time between two plans that nothing but a refusal asks for, in milliseconds, and how many
+/// callers make it one longer: planning for them all takes about a hundredth of it.
+const BETWEEN: u64 = 1;
+const CALLERS_A_MILLISECOND: u64 = 100;
+
+/// How often a request looks whether the plan that another worker is making is ready.
+const PATIENCE: usize = 100_000;
+
+/// A store's quota, as configured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoreTerms {
+    /// Requests in a window, until an answer tells.
+    pub requests: u32,
+    /// The window's length, until an answer tells.
+    pub per: Duration,
+    /// Requests of each window that the gateway leaves to the store's other apps.
+    pub keep_free: u32,
+}
+
+/// What a store's callers may spend.
+#[derive(Debug)]
+pub struct Ledger {
+    terms: StoreTerms,
+    pub(super) window: Arc<Window>,
+    pause: Arc<Pause>,
+    cells: Box<[Cell]>,
+    /// Each caller's weight.
+    weights: Arc<[u32]>,
+    /// The callers with a guarantee on this store, in order.
+    guarantees: Box<[(usize, u32)]>,
+    is_planning: AtomicBool,
+    /// When shares were planned last.
+    planned: Tagged,
+}
+
+/// What a store's budget looks like to one caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Share {
+    pub(super) view: View,
+    pub(super) left: u32,
+    pub(super) spent: u32,
+}
+
+impl Ledger {
+    /// The budget of a store whose callers have these weights and guarantees.
+    pub fn new(
+        terms: StoreTerms,
+        weights: Arc<[u32]>,
+        guarantees: impl IntoIterator<Item = (usize, u32)>,
+    ) -> Self {
+        let window = Window::new(terms.requests, millis(terms.per));
+        Self::with(terms, weights, guarantees, Arc::new(window), Arc::default())
+    }
+
+    fn with(
+        terms: StoreTerms,
+        weights: Arc<[u32]>,
+        guarantees: impl IntoIterator<Item = (usize, u32)>,
+        window: Arc<Window>,
+        pause: Arc<Pause>,
+    ) -> Self {
+        let mut cells = Vec::new();
+        cells.resize_with(weights.len(), Cell::default);
+        let guarantees = guarantees.into_iter().filter(|(_, most)| *most > 0);
+        Self {
+            terms,
+            window,
+            pause,
+            cells: cells.into(),
+            weights,
+            guarantees: guarantees.collect(),
+            is_planning: AtomicBool::new(false),
+            planned: Tagged::default(),
+        }
+    }
+
+    /// The budget of the same store under other terms: what was spent, told and forecast stays. `before` gives
+    /// each caller's number in this one.
+    pub(super) fn next(
+        &self,
+        terms: StoreTerms,
+        weights: Arc<[u32]>,
+        guarantees: impl IntoIterator<Item = (usize, u32)>,
+        before: impl Fn(usize) -> Option<usize>,
+    ) -> Self {
+        let is_same_start = (terms.requests, terms.per) == (self.terms.requests, self.terms.per);
+        let (window, pause) = (Arc::clone(&self.window), Arc::clone(&self.pause));
+        if !is_same_start {
+            window.expect(terms.requests, millis(terms.per));
+        }
+        let next = Self::with(terms, weights, guarantees, window, pause);
+        for (caller, cell) in next.cells.iter().enumerate() {
+            if let Some(old) = before(caller).and_then(|number| self.cells.get(number)) {
+                cell.take_over(old);
+            }
+        }
+        next
+    }
+
+    /// Whether another would be the same.
+    pub(super) fn is_of(
+        &self,
+        terms: &StoreTerms,
+        weights: &[u32],
+        guarantees: &[(usize, u32)],
+    ) -> bool {
+        self.terms == *terms && *self.weights == *weights && *self.guarantees == *guarantees
+    }
+
+    /// Takes one request of the store's quota for a caller, as its share allows. A request that `is_new`, and
+    /// does not come again after waiting, counts for what the caller wishes.
+    pub fn take(
+        self: &Arc<Self>,
+        caller: usize,
+        is_new: bool,
+        now: Duration,
+    ) -> Result<Unit, Refused> {
+        let now = millis(now);
+        let IsProbe(is_probe) = self.pause.admit(now)?;
+        let taken = self.take_share(caller, is_new, now);
+        if taken.is_err() && is_probe {
+            self.pause.probe_again();
+        }
+        let epoch = taken?;
+        Ok(Unit {
+            ledger: Arc::clone(self),
+            caller,
+            epoch,
+            is_probe,
+            sent: None,
+            is_settled: false,
+        })
+    }
+
+    fn take_share(&self, caller: usize, is_new: bool, now: u64) -> Result<Epoch, Refused> {
+        let epoch = self.window.at(now);
+        let Some(cell) = self.cells.get(caller) else {
+            return Err(self.refused(Why::Share, now));
+        };
+        // The first plan of a window takes notes of the one before, so nobody is counted in it earlier.
+        if self.planned.of(epoch).is_none() {
+            self.plan(epoch, now);
+        }
+        if is_new {
+            let asked = cell.asked.add(epoch, 1);
+            // It is more than was thought, and not for the first time said so.
+            if asked > u64::from(cell.wish_before()) && asked.is_power_of_two() {
+                self.plan(epoch, now);
+            }
+        }
+        if !self.take_own(cell, epoch) {
+            if self.may_plan(epoch, now) {
+                self.plan(epoch, now);
+            }
+            if !self.take_own(cell, epoch) {
+                return Err(self.refused(Why::Share, now));
+            }
+        }
+        if self.window.take(epoch, self.kept()) {
+            return Ok(epoch);
+        }
+        cell.spent.take_one(epoch);
+        Err(self.refused(Why::Store, now))
+    }
+
+    /// Takes of the caller's own share, or else of what is for whoever comes.
+    fn take_own(&self, cell: &Cell, epoch: Epoch) -> bool {
+        let firm = cell.firm.of(epoch).unwrap_or(0);
+        let took = cell.spent.change(epoch, |spent| {
+            Some(spent.unwrap_or(0) + 1).filter(|n| *n <= firm)
+        });
+        if took.is_some() {
+            return true;
+        }
+        if !self.window.pool.take_one(epoch) {
+            return false;
+        }
+        cell.firm.add(epoch, 1);
+        cell.spent.add(epoch, 1);
+        true
+    }
+
+    fn may_plan(&self, epoch: Epoch, now: u64) -> bool {
+        let callers = u64::try_from(self.cells.len()).unwrap_or(u64::MAX);
+        let between = BETWEEN + callers / CALLERS_A_MILLISECOND;
+        let planned = self.planned.of(epoch);
+        planned.is_none_or(|planned| now >= planned + between)
+    }
+
+    /// Plans the shares, or waits a moment for another's plan.
+    fn plan(&self, epoch: Epoch, now: u64) {
+        let Some(_turn) = Turn::take(&self.is_planning) else {
+            return;
+        };
+        let (planned, at) = self.planned.load();
+        let is_first = planned != epoch;
+        if is_first {
+            self.forecast(planned, epoch, at, now);
+        }
+        let view = self.window.view(now, self.kept());
+        if view.epoch != epoch {
+            return;
+        }
+        let (callers, claims) = self.claims(epoch);
+        let plan = Plan::of(view.available, remaining(&view), &claims);
+        let parts = plan.firm.iter().zip(&plan.shares);
+        for ((caller, claim), (firm, share)) in callers.iter().zip(&claims).zip(parts) {
+            if let Some(cell) = self.cells.get(*caller) {
+                let firm = u64::from(claim.spent) + u64::from(*firm);
+                cell.firm.change(epoch, |_| Some(firm));
+                // Later plans share out what is left, of which nobody is owed anything.
+                if is_first {
+                    cell.share_out(*share);
+                }
+            }
+        }
+        let pool = u64::from(plan.pool);
+        self.window.pool.change(epoch, |_| Some(pool));
+        self.planned.store(epoch, now);
+    }
+
+    /// What callers wish, from what they came with in the window that was planned last.
+    fn forecast(&self, last: Epoch, epoch: Epoch, at: u64, now: u64) {
+        let length = self.window.view(now, self.kept()).length;
+        // A window after which nobody came has no number of its own.
+        let silent = now.saturating_sub(at) / length.max(1);
+        let fading = u32::try_from(silent).unwrap_or(u32::MAX).clamp(1, 31);
+        for cell in &self.cells {
+            cell.end_window(last, epoch, fading);
+        }
+    }
+
+    /// The callers that may have wishes in this window.
+    fn claims(&self, epoch: Epoch) -> (Vec<usize>, Vec<Claim>) {
+        let mut of_callers = self.guarantees.iter().copied().peekable();
+        let mut found = (Vec::new(), Vec::new());
+        for (caller, (cell, weight)) in self.cells.iter().zip(&*self.weights).enumerate() {
+            let guaranteed = of_callers.next_if(|(of, _)| *of == caller);
+            let guaranteed = guaranteed.map_or(0, |(_, most)| most);
+            let wish = cell.wish(epoch);
+            if wish == 0 && guaranteed == 0 {
+                continue;
+            }
+            found.0.push(caller);
+            found.1.push(Claim {
+                weight: *weight,
+                guaranteed,
+                spent: narrow(cell.spent.of(epoch).unwrap_or(0)),
+                wish,
+                owed: cell.owed(),
+            });
+        }
+        found
+    }
+
+    fn refused(&self, why: Why, now: u64) -> Refused {
+        let view = self.window.view(now, self.kept());
+        let reset = Duration::from_millis(view.reset);
+        let retry = if view.available == 0 {
+            reset
+        } else {
+            // What others do not come for is given up towards the window's end.
+            let begins = f64_millis(view.length, 1.0 - RELEASE);
+            let past = view.length.saturating_sub(view.reset);
+            Duration::from_millis(begins.saturating_sub(past))
+                .max(AGAIN)
+                .min(reset)
+        };
+        let why = if view.available == 0 { Why::Store } else { why };
+        Refused { why, retry }
+    }
+
+    /// What the store's budget looks like to a caller. A caller that is shown little is remembered, since it
+    /// may keep to that and wish for more.
+    pub(super) fn share(&self, caller: usize, now: Duration) -> Share {
+        let now = millis(now);
+        let epoch = self.window.at(now);
+        if self.planned.of(epoch).is_none() {
+            self.plan(epoch, now);
+        }
+        let mut view = self.window.view(now, self.kept());
+        let pause = millis(self.pause.rest(now));
+        if pause > 0 {
+            view.available = 0;
+            view.reset = pause;
+        }
+        let Some(cell) = self.cells.get(caller) else {
+            return Share {
+                view,
+                left: 0,
+                spent: 0,
+            };
+        };
+        let spent = cell.spent.of(view.epoch).map_or(0, narrow);
+        let firm = cell.firm.of(view.epoch).map_or(0, narrow);
+        let pool = self.window.pool.of(view.epoch).map_or(0, narrow);
+        let by_plan = firm.saturating_sub(spent).saturating_add(pool);
+        let left = by_plan.min(view.available);
+        if remaining(&view) > RELEASE && left <= spent.saturating_add(left) / 4 {
+            cell.is_shown_little();
+        }
+        Share { view, left, spent }
+    }
+
+    fn kept(&self) -> Kept {
+        Kept {
+            free: self.terms.keep_free,
+            of: self.terms.requests,
+        }
+    }
+
+    /// What is known of the store's quota.
+    pub(super) fn view(&self, now: Duration) -> View {
+        self.window.view(millis(now), self.kept())
+    }
+
+    /// For how long the store is left alone.
+    pub(super) fn rest(&self, now: Duration) -> Duration {
+        self.pause.rest(millis(now))
+    }
+}
+
+/// The turn to plan.
+struct Turn<'a>(&'a AtomicBool);
+
+impl<'a> Turn<'a> {
+    /// Takes the turn; `None` once another's has ended, or takes too long.
+    fn take(taken: &'a AtomicBool) -> Option<Self> {
+        if !taken.swap(true, SeqCst) {
+            return Some(Self(taken));
+        }
+        for _ in 0..PATIENCE {
+            if !taken.load(SeqCst) {
+                break;
+            }
+            std::hint::spin_loop();
+        }
+        None
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, SeqCst);
+    }
+}
+
+/// The part of a window that is still to come.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a window has fewer milliseconds"
+)]
+fn remaining(view: &View) -> f64 {
+    view.reset as f64 / view.length.max(1) as f64
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "a window has fewer milliseconds"
+)]
+fn f64_millis(length: u64, part: f64) -> u64 {
+    (length as f64 * part) as u64
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,102 @@
+//! One request of a store's quota, from when it is taken to what its answer tells.
+
+use super::super::number::{Epoch, millis};
+use super::super::pause::Burden;
+use super::super::reading::{Ignored, Reading};
+use super::Ledger;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One request of a store's quota. Dropping it before it is sent gives it back.
+#[derive(Debug)]
+pub struct Unit {
+    pub(super) ledger: Arc<Ledger>,
+    pub(super) caller: usize,
+    pub(super) epoch: Epoch,
+    pub(super) is_probe: bool,
+    /// When it was sent, once it may have been.
+    pub(super) sent: Option<u64>,
+    pub(super) is_settled: bool,
+}
+
+/// What an answer says beside its reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answered {
+    /// Nothing about load.
+    Plainly,
+    /// 429 with the four headers: the store's quota is spent.
+    Spent,
+    /// That the store is to be left alone for this long at least.
+    Burdened(Burden, Duration),
+}
+
+impl Unit {
+    /// The request may be on its way from now on.
+    pub fn sent(&mut self, now: Duration) {
+        self.sent.get_or_insert(millis(now));
+    }
+
+    /// Nothing of the request was sent after all.
+    pub fn unsent(&mut self) {
+        self.sent = None;
+    }
+
+    /// The answer has come. `chance`, evenly from 0 to 1, is for the pause that it may ask for.
+    pub fn answered(
+        mut self,
+        reading: Option<Result<Reading, Ignored>>,
+        answered: Answered,
+        chance: f64,
+        now: Duration,
+    ) {
+        let now = millis(now);
+        let window = &self.ledger.window;
+        let sent = self.sent.unwrap_or(now);
+        let told = reading
+            .unwrap_or(Err(Ignored::Partial))
+            .and_then(|reading| window.observe(&reading, sent, now));
+        match (reading, told) {
+            (None, _) => window.spent_untold(),
+            (Some(_), Err(why)) => {
+                window.ignore(why);
+                if why == Ignored::Stale {
+                    // It was counted in the window before, and need not be in this one.
+                    window.refund();
+                } else {
+                    window.spent_untold();
+                }
+            }
+            (Some(_), Ok(())) if answered == Answered::Spent => window.exhaust(now),
+            (Some(_), Ok(())) => {}
+        }
+        window.settle();
+        self.is_settled = true;
+        match answered {
+            Answered::Burdened(burden, wish) => {
+                self.ledger.pause.strike(burden, wish, chance, now);
+            }
+            Answered::Plainly | Answered::Spent if self.is_probe => self.ledger.pause.clear(),
+            Answered::Plainly | Answered::Spent => {}
+        }
+    }
+}
+
+impl Drop for Unit {
+    fn drop(&mut self) {
+        if self.is_settled {
+            return;
+        }
+        if self.sent.is_some() {
+            self.ledger.window.spent_untold();
+        } else {
+            self.ledger.window.refund();
+            if let Some(cell) = self.ledger.cells.get(self.caller) {
+                cell.spent.take_one(self.epoch);
+            }
+        }
+        self.ledger.window.settle();
+        if self.is_probe {
+            self.ledger.pause.probe_again();
+        }
+    }
+}

@@ -1,0 +1,391 @@
+//! A store's window: when it ends, what was spent in it, and what its answers told of it. All workers
+//! share one, without a lock, and it outlives a change of the configuration.
+//!
+//! What is promised: never more than the quota is spent in a window as this process counts, and never more
+//! than BigCommerce said is left, less what is on its way to it. Where the two clocks may differ the later
+//! end of a window counts, since what is sent too early is refused, and what is sent too late is not lost.
+//!
+//! An answer tells how long its window lasts *from when it was written*, somewhere between the moments when
+//! its request was sent and when it came. So it tells that the end lies within an interval, and the interval
+//! tells which window it speaks of, in whatever order answers come.
+
+use super::number::{Epoch, Tagged};
+use super::reading::{Ignored, Reading};
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicU32, AtomicU64};
+
+/// By how much of its length an answer's window must end later to be another one, as a divisor: clocks and
+/// rounding differ by less.
+const OTHER: u64 = 10;
+
+/// What this process knows of a store's window. Times are in milliseconds.
+#[derive(Debug)]
+pub(super) struct Window {
+    /// The window in force, and its end.
+    ends: Tagged,
+    /// When it began at the latest.
+    opened: Tagged,
+    spent: Tagged,
+    /// The least that an answer told is left.
+    left: Tagged,
+    /// What nobody is thought to need.
+    pub(super) pool: Tagged,
+    /// Requests that may be counted without its having been told: those being sent, and those about to be.
+    outstanding: AtomicU32,
+    quota: AtomicU32,
+    length: AtomicU64,
+    /// Headers that told nothing, by the reason.
+    ignored: [AtomicU64; Ignored::ALL.len()],
+}
+
+/// What of a quota is kept for the store's other apps.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Kept {
+    /// So many requests.
+    pub(super) free: u32,
+    /// Of so many; of a smaller quota, fewer in proportion.
+    pub(super) of: u32,
+}
+
+impl Kept {
+    fn rest_of(self, quota: u32) -> u32 {
+        let in_proportion = u64::from(self.free) * u64::from(quota) / u64::from(self.of.max(1));
+        quota.saturating_sub(self.free.min(narrow(in_proportion)))
+    }
+}
+
+/// What a window is like at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct View {
+    pub(super) epoch: Epoch,
+    pub(super) length: u64,
+    /// Until its end.
+    pub(super) reset: u64,
+    /// What BigCommerce grants everyone together.
+    pub(super) quota: u32,
+    /// What is left of the quota by what is known.
+    pub(super) left: u32,
+    /// What may be spent now.
+    pub(super) available: u32,
+    /// Whether an answer has told of it.
+    pub(super) is_told: bool,
+}
+
+impl Window {
+    pub(super) fn new(quota: u32, length: u64) -> Self {
+        Self {
+            ends: Tagged::default(),
+            opened: Tagged::default(),
+            spent: Tagged::default(),
+            left: Tagged::default(),
+            pool: Tagged::default(),
+            outstanding: AtomicU32::new(0),
+            quota: AtomicU32::new(quota),
+            length: AtomicU64::new(length.max(1)),
+            ignored: Default::default(),
+        }
+    }
+
+    /// The window at `now`. One that has ended is followed by the next, which begins now as far as is known.
+    pub(super) fn at(&self, now: u64) -> Epoch {
+        loop {
+            let (epoch, end) = self.ends.load();
+            if now < end {
+                return epoch;
+            }
+            let next = (epoch.next(), now + self.length.load(SeqCst));
+            if self.ends.replace((epoch, end), next) {
+                self.opened.change(next.0, |_| Some(now));
+                return next.0;
+            }
+        }
+    }
+
+    pub(super) fn view(&self, now: u64, kept: Kept) -> View {
+        let epoch = self.at(now);
+        let quota = self.quota.load(SeqCst);
+        let outstanding = self.outstanding.load(SeqCst);
+        let spent = self.spent.of(epoch).map_or(outstanding, narrow);
+        let told = self.left.of(epoch).map(narrow);
+        let left = told.map_or(quota.saturating_sub(spent), |left| {
+            left.saturating_sub(outstanding)
+        });
+        let own = kept.rest_of(quota).saturating_sub(spent);
+        let (_, end) = self.ends.load();
+        View {
+            epoch,
+            length: self.length.load(SeqCst),
+            reset: end.saturating_sub(now).max(1),
+            quota,
+            left,
+            available: own.min(left),
+            is_told: told.is_some(),
+        }
+    }
+
+    /// Spends one request of this window, if there is one. It is outstanding until it is settled.
+    pub(super) fn take(&self, epoch: Epoch, kept: Kept) -> bool {
+        let most = u64::from(kept.rest_of(self.quota.load(SeqCst)));
+        let carried = u64::from(self.outstanding.load(SeqCst));
+        let took = self.spent.change(epoch, |spent| {
+            Some(spent.unwrap_or(carried) + 1).filter(|spent| *spent <= most)
+        });
+        if took.is_none() {
+            return false;
+        }
+        // Counted before it is compared: two workers may both be refused the last one, and never both get it.
+        let outstanding = self.outstanding.fetch_add(1, SeqCst) + 1;
+        let left = self.left.of(epoch).unwrap_or(u64::MAX);
+        if u64::from(outstanding) > left {
+            self.settle();
+            self.refund();
+            return false;
+        }
+        true
+    }
+
+    /// One request less is outstanding: what its answer told was observed before, or nothing is to be told.
+    pub(super) fn settle(&self) {
+        // It fails for nothing but a number that is zero, and stays so then.
+        self.outstanding
+            .fetch_update(SeqCst, SeqCst, |number| number.checked_sub(1))
+            .ok();
+    }
+
+    /// One request was not spent after all. If its window has ended, it was carried into this one.
+    pub(super) fn refund(&self) {
+        let (epoch, _) = self.ends.load();
+        self.spent.take_one(epoch);
+    }
+
+    /// One request may have been spent, and no answer tells.
+    pub(super) fn spent_untold(&self) {
+        let (epoch, _) = self.ends.load();
+        self.left.take_one(epoch);
+    }
+
+    /// Other numbers are expected until an answer tells.
+    pub(super) fn expect(&self, quota: u32, length: u64) {
+        self.quota.store(quota, SeqCst);
+        self.length.store(length.max(1), SeqCst);
+    }
+
+    /// Nothing is left until the window's end.
+    pub(super) fn exhaust(&self, now: u64) {
+        let epoch = self.at(now);
+        self.left.change(epoch, |_| Some(0));
+    }
+
+    /// Learns from an answer whose request was sent and which came at these moments.
+    pub(super) fn observe(
+        &self,
+        reading: &Reading,
+        sent: u64,
+        received: u64,
+    ) -> Result<(), Ignored> {
+        let soonest = sent + reading.reset;
+        // The header's milliseconds may be rounded down.
+        let latest = received + reading.reset + 1;
+        loop {
+            let (epoch, end) = self.ends.load();
+            let opened = self.opened.of(epoch).unwrap_or(0);
+            if sent < opened && latest < opened + reading.window / 2 {
+                return Err(Ignored::Stale);
+            }
+            let is_another = end == 0 || soonest > end + (reading.window / OTHER).max(1);
+            let is_told = !is_another && self.left.of(epoch).is_some();
+            let next = if is_another {
+                (epoch.next(), latest)
+            } else if is_told {
+                (epoch, end.min(latest))
+            } else {
+                (epoch, latest)
+            };
+            if !self.ends.replace((epoch, end), next) {
+                continue;
+            }
+            if is_another {
+                let opened = soonest.saturating_sub(reading.window);
+                self.opened.change(next.0, |_| Some(opened));
+            }
+            self.quota.store(reading.quota, SeqCst);
+            self.length.store(reading.window, SeqCst);
+            let told = u64::from(reading.left);
+            self.left
+                .change(next.0, |left| Some(left.unwrap_or(told).min(told)));
+            return Ok(());
+        }
+    }
+
+    pub(super) fn ignore(&self, why: Ignored) {
+        if let Some(count) = self.ignored.get(why as usize) {
+            count.fetch_add(1, SeqCst);
+        }
+    }
+
+    /// How many answers' headers told nothing, for this reason.
+    pub(super) fn ignored(&self, why: Ignored) -> u64 {
+        let count = self.ignored.get(why as usize);
+        count.map_or(0, |count| count.load(SeqCst))
+    }
+}
+
+/// A number of requests; none is larger.
+pub(super) fn narrow(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const W: u64 = 30_000;
+
+    fn kept(free: u32) -> Kept {
+        Kept { free, of: 150 }
+    }
+
+    fn reading(reset: u64, left: u32) -> Reading {
+        Reading {
+            window: W,
+            reset,
+            quota: 150,
+            left,
+        }
+    }
+
+    fn spend(window: &Window, now: u64, free: u32) -> bool {
+        let epoch = window.at(now);
+        let took = window.take(epoch, kept(free));
+        if took {
+            window.settle();
+        }
+        took
+    }
+
+    #[test]
+    fn a_quota_is_spent_once_in_a_window_and_again_in_the_next() {
+        let window = Window::new(3, W);
+        let taken = |now| (0..10).filter(|_| spend(&window, now, 0)).count();
+        assert_eq!(taken(5), 3);
+        assert_eq!(taken(W + 4), 0);
+        assert_eq!(taken(W + 5), 3);
+        assert_eq!(taken(10 * W), 3);
+        let shared = Window::new(150, W);
+        assert_eq!((0..200).filter(|_| spend(&shared, 0, 40)).count(), 110);
+        // Of a smaller quota than was expected, less is kept.
+        let smaller = Window::new(15, W);
+        assert_eq!((0..20).filter(|_| spend(&smaller, 0, 40)).count(), 11);
+        let larger = Window::new(300, W);
+        assert_eq!((0..400).filter(|_| spend(&larger, 0, 40)).count(), 260);
+    }
+
+    #[test]
+    fn what_answers_tell_counts_in_whatever_order_they_come() {
+        let window = Window::new(150, W);
+        assert!(spend(&window, 1000, 0));
+        // Sent at 1000 and answered at 1100; the window began when it arrived.
+        window.observe(&reading(W, 120), 1000, 1100).unwrap();
+        assert_eq!(window.view(1100, kept(0)).left, 120);
+        // Others spend too; a later answer was written earlier.
+        window.observe(&reading(W - 500, 90), 1500, 1600).unwrap();
+        window.observe(&reading(W - 400, 95), 1400, 1700).unwrap();
+        let view = window.view(2000, kept(0));
+        assert_eq!((view.left, view.available), (90, 90));
+        // The end is the least of those it can be at the latest.
+        assert_eq!(view.reset, 1101 + W - 2000);
+        // In the next window an answer of this one tells nothing, and one of its own does.
+        assert!(spend(&window, 31_200, 0));
+        assert_eq!(
+            window.observe(&reading(10, 3), 31_050, 31_250),
+            Err(Ignored::Stale)
+        );
+        assert!(!window.view(31_300, kept(0)).is_told);
+        assert_eq!(window.view(31_300, kept(0)).available, 149);
+        window.observe(&reading(W, 148), 31_200, 31_310).unwrap();
+        assert_eq!(window.view(31_400, kept(0)).available, 148);
+        // One that was sent in the old window and counted in the new.
+        window
+            .observe(&reading(W - 90, 140), 31_090, 31_400)
+            .unwrap();
+        assert_eq!(window.view(31_400, kept(0)).available, 140);
+    }
+
+    #[test]
+    fn what_is_on_its_way_is_not_spent_twice() {
+        let window = Window::new(150, W);
+        window.observe(&reading(W, 2), 0, 10).unwrap();
+        let epoch = window.at(20);
+        assert!(window.take(epoch, kept(0)) && window.take(epoch, kept(0)));
+        assert!(!window.take(epoch, kept(0)));
+        // One comes back, and has told that it was counted.
+        window.observe(&reading(W - 30, 1), 20, 40).unwrap();
+        window.settle();
+        assert!(!window.take(epoch, kept(0)));
+        // The other one was never sent.
+        window.settle();
+        window.refund();
+        assert!(window.take(epoch, kept(0)));
+        // And was lost: it may have been counted.
+        window.spent_untold();
+        window.settle();
+        assert!(!window.take(epoch, kept(0)));
+    }
+
+    #[test]
+    fn what_others_spent_of_what_is_kept_for_them_is_not_kept_twice() {
+        let window = Window::new(150, W);
+        window.observe(&reading(W, 150), 0, 1).unwrap();
+        assert_eq!(window.view(1, kept(30)).available, 120);
+        // Others have spent 20: of theirs.
+        window.observe(&reading(W - 2, 130), 1, 2).unwrap();
+        assert_eq!(window.view(3, kept(30)).available, 120);
+        // And 30 more: of what was the gateway's.
+        window.observe(&reading(W - 3, 100), 2, 3).unwrap();
+        assert_eq!(window.view(3, kept(30)).available, 100);
+    }
+
+    #[test]
+    fn a_window_that_answers_move_is_followed() {
+        // On a grid, the store's window ends earlier than one that our request would have opened.
+        let window = Window::new(150, W);
+        assert!(spend(&window, 100, 0));
+        window.observe(&reading(10_000, 149), 100, 120).unwrap();
+        assert_eq!(window.view(120, kept(0)).reset, 10_001);
+        assert!(spend(&window, 10_121, 0));
+        window
+            .observe(&reading(W - 1, 149), 10_121, 10_140)
+            .unwrap();
+        assert_eq!(window.view(10_140, kept(0)).left, 149);
+        // Another plan: shorter windows, smaller quota.
+        let other = Reading {
+            window: 10_000,
+            reset: 9_000,
+            quota: 20,
+            left: 19,
+        };
+        window.observe(&other, 10_200, 10_210).unwrap();
+        let view = window.view(10_210, kept(0));
+        assert_eq!((view.quota, view.left, view.length), (20, 19, 10_000));
+        assert_eq!(view.reset, 9_001);
+        // One that ends much later is another window.
+        window.observe(&reading(W, 150), 10_300, 10_310).unwrap();
+        assert_eq!(window.view(10_310, kept(0)).left, 150);
+    }
+
+    #[test]
+    fn workers_never_take_more_than_there_is() {
+        let window = Window::new(1000, W);
+        window.observe(&reading(W, 150), 0, 1).unwrap();
+        let taken: usize = std::thread::scope(|scope| {
+            let worker = || {
+                (0..400)
+                    .filter(|_| window.take(window.at(1), kept(0)))
+                    .count()
+            };
+            let workers: Vec<_> = (0..4).map(|_| scope.spawn(worker)).collect();
+            workers.into_iter().map(|one| one.join().unwrap()).sum()
+        });
+        assert_eq!(taken, 150);
+    }
+}
