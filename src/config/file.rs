@@ -11,6 +11,7 @@ pub mod limits;
 pub mod listen;
 mod origin;
 pub mod policy;
+pub mod quota;
 mod store;
 pub mod upstream;
 
@@ -29,6 +30,7 @@ pub use self::limits::Limits;
 pub use self::listen::{Admin, ClientAuth, Listen, Tls};
 pub use self::origin::{Origin, Scheme};
 pub use self::policy::Policy;
+pub use self::quota::Quota;
 pub use self::store::{CredentialSource, Store};
 pub use self::upstream::Upstream;
 use super::problem::{Located, Problems};
@@ -71,6 +73,8 @@ pub struct File {
     pub policy: Policy,
     /// How much a request may take.
     pub limits: Limits,
+    /// What callers are shown of quotas.
+    pub quota: Quota,
     /// The stores, at least one.
     pub stores: Vec<Store>,
     /// The issuers of signed tokens.
@@ -175,6 +179,7 @@ fn file(root: &mut TableReader<'_, '_>, base: &Path, named: &mut Named) -> Optio
     let audit = root.section("audit", |table| audit::audit(table, base));
     let policy = root.section("policy", policy::policy);
     let limits = root.section("limits", limits::limits);
+    let quota = root.section("quota", quota::quota);
     let stores = store::stores(root, base);
     let hashes = known_hashes(stores.as_deref()).filter(|_| !root.is_partial());
     let issuers = issuer::issuers(root, base);
@@ -182,10 +187,16 @@ fn file(root: &mut TableReader<'_, '_>, base: &Path, named: &mut Named) -> Optio
     let known = caller::Known {
         stores: hashes.as_ref(),
         batch_items: limits.as_ref().map(|limits| limits.batch_items),
+        deadline: upstream.as_ref().map(|upstream| upstream.deadline),
         issuers: signers.as_ref(),
         listen: listen.as_ref().filter(|_| doors_known),
     };
     let callers = caller::callers(root, known);
+    quota::refuse_contradictions(
+        root,
+        stores.as_deref().unwrap_or_default(),
+        callers.as_deref().unwrap_or_default(),
+    );
     *named = Named {
         credentials: credentials(stores.iter().flatten().map(Option::as_ref)),
         tls: listen.as_ref().and_then(|listen| listen.tls.clone()),
@@ -204,6 +215,7 @@ fn file(root: &mut TableReader<'_, '_>, base: &Path, named: &mut Named) -> Optio
         audit: audit?,
         policy: policy?,
         limits: limits?,
+        quota: quota?,
         stores: stores?.into_iter().collect::<Option<_>>()?,
         issuers: issuers.into_iter().collect::<Option<_>>()?,
         callers: callers?.into_iter().collect::<Option<_>>()?,

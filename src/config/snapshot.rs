@@ -3,6 +3,7 @@
 
 mod callers;
 mod issuers;
+mod quota;
 mod tls;
 
 pub use issuers::{Fetch, Signers};
@@ -14,6 +15,7 @@ use super::problem::{Place, Problem, Problems};
 use crate::identity::{Caller, Callers};
 use crate::policy::vocabulary::{StoreHash, Verb};
 use crate::policy::{Credential, Ownership, Rules};
+use crate::quota::Book;
 use crate::secret::SecretError;
 use http::uri::{Authority, Scheme};
 use http::{HeaderValue, Uri};
@@ -41,6 +43,8 @@ pub struct Snapshot {
     /// Which upstream it is, in the order in which they came into force: what is known of one is not known of
     /// another.
     pub place: u64,
+    /// What may be spent, and what is; `None` where nothing is limited.
+    pub book: Option<Arc<Book>>,
     /// How owners are remembered; `None` where no request depends on them.
     pub ownership: Option<OwnershipSettings>,
     /// The listener's TLS.
@@ -185,6 +189,13 @@ impl Snapshot {
         match (upstream, server_tls, signers, Problems::found(problems)) {
             (Ok(upstream), Ok(server_tls), Ok(signers), None) => Ok(Self {
                 place: place(&upstream, previous),
+                book: quota::book(
+                    file,
+                    previous.filter(|previous| {
+                        // Another machine counts by itself.
+                        previous.upstream.is_same_place(&upstream)
+                    }),
+                ),
                 callers: Arc::new(callers::table(&file.callers, &callers, authorities)),
                 signers: Arc::new(signers),
                 rules,

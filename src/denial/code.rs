@@ -87,6 +87,11 @@ codes! {
     OwnershipUnknown = "ownership_unknown", FORBIDDEN;
     /// A permission set outside the caller's grant.
     PermissionSetDenied = "permission_set_denied", FORBIDDEN;
+    /// The caller's share of the store's quota is spent, or the store's quota is, or BigCommerce refuses
+    /// requests for its load.
+    QuotaExhausted = "quota_exhausted", TOO_MANY_REQUESTS;
+    /// Over the caller's own `rate_limit` or `concurrency`.
+    RateLimited = "rate_limited", TOO_MANY_REQUESTS;
     /// The caller lacks the scope of the operation.
     ScopeDenied = "scope_denied", FORBIDDEN;
     /// A store outside the caller's grant.
@@ -111,6 +116,8 @@ codes! {
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE;
     /// The upstream refused the gateway's own credential.
     UpstreamCredentialRefused = "upstream_credential_refused", BAD_GATEWAY;
+    /// The upstream answered 503 a moment ago, and asked to come back later.
+    UpstreamOverloaded = "upstream_overloaded", SERVICE_UNAVAILABLE;
     /// The upstream broke the protocol or the connection.
     UpstreamProtocolError = "upstream_protocol_error", BAD_GATEWAY;
     /// The upstream answered with a redirect.

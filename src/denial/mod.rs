@@ -10,6 +10,7 @@ pub use code::Code;
 pub use faults::{Fault, Faults, Place, shortened};
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 /// A reason to refuse a request, or to answer it with a failure of the upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,6 +122,20 @@ pub enum Denial {
         /// Which bound was met.
         bound: &'static str,
     },
+    /// Nothing is left of the store's quota for this caller now.
+    QuotaExhausted {
+        /// What is spent.
+        what: &'static str,
+        /// When it is worth another try, from now.
+        retry: Duration,
+    },
+    /// Over the caller's own limits.
+    RateLimited {
+        /// The limit's key in the configuration.
+        limit: &'static str,
+        /// When it is worth another try, from now.
+        retry: Duration,
+    },
     /// The scope is missing.
     ScopeDenied {
         /// The scope that would open the operation.
@@ -157,6 +172,11 @@ pub enum Denial {
     UnsupportedMediaType,
     /// The upstream answered 401 to the gateway's own credential.
     UpstreamCredentialRefused,
+    /// The upstream has asked to be left alone for a while.
+    UpstreamOverloaded {
+        /// For how long, from now.
+        retry: Duration,
+    },
     /// The upstream broke the protocol or the connection.
     UpstreamProtocolError {
         /// What happened, for the operator.
@@ -218,6 +238,8 @@ impl Denial {
             Self::NamespaceUnproven { .. } => Code::NamespaceDenied,
             Self::OperationDenied => Code::OperationDenied,
             Self::Overloaded { .. } => Code::Overloaded,
+            Self::QuotaExhausted { .. } => Code::QuotaExhausted,
+            Self::RateLimited { .. } => Code::RateLimited,
             Self::ScopeDenied { .. } => Code::ScopeDenied,
             Self::StoreDenied => Code::StoreDenied,
             Self::TargetTooLong { .. } => Code::TargetTooLong,
@@ -232,6 +254,7 @@ impl Denial {
             Self::LookUpFailed { .. } | Self::UpstreamProtocolError { .. } => {
                 Code::UpstreamProtocolError
             }
+            Self::UpstreamOverloaded { .. } => Code::UpstreamOverloaded,
             Self::UpstreamRedirect { .. } => Code::UpstreamRedirect,
             Self::UpstreamTimeout { .. } => Code::UpstreamTimeout,
             Self::UpstreamUnreachable { .. } => Code::UpstreamUnreachable,
@@ -272,6 +295,8 @@ impl Denial {
             Self::CustomerUnproven { remedy } | Self::KeyUnproven { remedy } | Self::NamespaceUnproven { remedy } => (*remedy).into(),
             Self::OperationDenied => "the caller is not granted this operation".into(),
             Self::Overloaded { bound } => format!("the gateway is busy ({bound}); try again").into(),
+            Self::QuotaExhausted { what, retry } => format!("{what}; try again in {}", seconds(*retry)).into(),
+            Self::RateLimited { limit, retry } => format!("over the caller's `{limit}`; try again in {}", seconds(*retry)).into(),
             Self::ScopeDenied { needs } => format!("the caller lacks the scope `{needs}`").into(),
             Self::StoreDenied => "the caller is not granted this store".into(),
             Self::TargetTooLong { limit } => format!("the request target may have at most {limit} bytes").into(),
@@ -283,6 +308,7 @@ impl Denial {
             Self::UnsupportedContentEncoding => "the body must be sent without a `Content-Encoding`".into(),
             Self::UnsupportedMediaType => "the body must be sent once as `Content-Type: application/json`, in UTF-8".into(),
             Self::UpstreamCredentialRefused => "BigCommerce refused the gateway's own credential; the caller's token is not at fault".into(),
+            Self::UpstreamOverloaded { retry } => format!("BigCommerce is not available and asked to come back later; try again in {}", seconds(*retry)).into(),
             Self::UpstreamProtocolError { .. } => "BigCommerce's answer could not be read; the outcome of a write is unknown".into(),
             Self::UpstreamRedirect { .. } => "BigCommerce answered with a redirect, which the gateway does not follow".into(),
             Self::UpstreamTimeout { sent: false } => "BigCommerce could not be reached in time; nothing was sent".into(),
@@ -348,6 +374,8 @@ impl Denial {
             | Self::NamespaceUnproven { .. }
             | Self::OperationDenied
             | Self::Overloaded { .. }
+            | Self::QuotaExhausted { .. }
+            | Self::RateLimited { .. }
             | Self::ScopeDenied { .. }
             | Self::StoreDenied
             | Self::TargetTooLong { .. }
@@ -358,7 +386,18 @@ impl Denial {
             | Self::UnknownToken
             | Self::UnsupportedContentEncoding
             | Self::UnsupportedMediaType
+            | Self::UpstreamOverloaded { .. }
             | Self::WrongShape { .. } => None,
+        }
+    }
+
+    /// When the request is worth another try, where that is known.
+    pub const fn retry(&self) -> Option<Duration> {
+        match self {
+            Self::QuotaExhausted { retry, .. }
+            | Self::RateLimited { retry, .. }
+            | Self::UpstreamOverloaded { retry } => Some(*retry),
+            _ => None,
         }
     }
 
@@ -386,6 +425,12 @@ impl Denial {
         out.extend_from_slice(b"\"}");
         out
     }
+}
+
+/// A time as it stands in `Retry-After`: whole seconds, at least one.
+fn seconds(time: Duration) -> String {
+    let seconds = time.as_millis().div_ceil(1000).max(1);
+    format!("{seconds} s")
 }
 
 /// Appends a JSON string.

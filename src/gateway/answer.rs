@@ -8,10 +8,9 @@ use super::piece::Piece;
 use super::upstream::Pool;
 use crate::denial::{Code, Denial};
 use crate::policy::Credential;
+use crate::quota::ask_to_wait;
 use bytes::{Buf, Bytes, BytesMut};
-use http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE,
-};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use hyper::body::{Body, Frame, SizeHint};
 use std::pin::Pin;
@@ -23,9 +22,6 @@ use tokio::time::{Instant, Sleep};
 
 /// The marker of every answer that the gateway made itself.
 const X_GATEWAY_CODE: HeaderName = HeaderName::from_static("x-gateway-code");
-
-/// How long a client is asked to wait when the gateway is at a bound: such states pass in moments.
-const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("1");
 
 /// The body of an answer.
 #[expect(missing_debug_implementations, reason = "a body is nothing to print")]
@@ -104,9 +100,8 @@ pub(super) fn refusal(denial: &Denial) -> Response<Answer> {
             let challenge = "Bearer realm=\"metafield-gateway\", error=\"invalid_token\"";
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
-        (_, StatusCode::SERVICE_UNAVAILABLE) => {
-            headers.insert(RETRY_AFTER, RETRY_SECONDS);
-            headers.insert(HeaderName::from_static("x-retry-after"), RETRY_SECONDS);
+        (_, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) => {
+            ask_to_wait(headers, denial.retry().unwrap_or_default());
         }
         _ => {}
     }

@@ -1,6 +1,7 @@
 //! The record of one request. The entry writes its audit line when the outcome is known, and at the
 //! latest when it is dropped: also if the client goes away in the middle.
 
+use super::spending::Spending;
 use super::upstream::Progress;
 use crate::denial::{Code, Denial};
 use crate::identity::{Identity, Unidentified};
@@ -44,6 +45,8 @@ pub(super) struct Entry {
     pub(super) progress: Progress,
     /// What the caller's grants would have refused, if they were enforced; the first counts.
     pub(super) reported: Reported,
+    /// What the request spends, where that is limited. It is held until the answer's end.
+    pub(super) spending: Option<Rc<Spending>>,
     cutting: Rc<Cell<bool>>,
     audit: Audit,
     metrics: Arc<WorkerMetrics>,
@@ -92,6 +95,7 @@ impl Entry {
             look_up_status: None,
             progress: Progress::default(),
             reported: Reported::default(),
+            spending: None,
             cutting: Rc::clone(&common.cutting),
             audit: audit.clone(),
             metrics: Arc::clone(metrics),
@@ -265,7 +269,7 @@ fn callers_id(headers: &HeaderMap) -> Option<CorrelationId> {
 /// What the entries of one worker share.
 pub(super) struct Common {
     ids: Ids,
-    clock: Clock,
+    pub(super) clock: Clock,
     /// Set when the gateway ends what is still open.
     cutting: Rc<Cell<bool>>,
 }

@@ -5,6 +5,7 @@ use super::Gateway;
 use super::current::Current;
 use super::inbound::{self, Inbound, InboundBody};
 use super::outbound::{Outbound, Preferences};
+use super::spending::Spending;
 use super::upstream::{Progress, Reply};
 use crate::denial::Denial;
 use crate::observe::{CorrelationId, Sent, Used};
@@ -23,6 +24,8 @@ pub(super) struct Exchange<'a> {
     pub(super) preferences: &'a Preferences,
     pub(super) deadline: Instant,
     pub(super) correlation_id: CorrelationId,
+    /// What it spends, where that is limited.
+    pub(super) spending: Option<&'a Spending>,
 }
 
 /// An answer, and the credential that it was given to.
@@ -38,7 +41,17 @@ impl Gateway {
         exchange: &Exchange<'_>,
         progress: &mut Progress,
     ) -> Result<Answered, Denial> {
+        let verb = exchange.allowed.operation().verb;
         let (mut reply, mut credential) = self.attempt(exchange, Used::Current, progress).await?;
+        while let Some(spending) = exchange.spending
+            && spending.can_try_again(reply.response.status(), verb.reads())
+        {
+            drop(reply);
+            let again = spending.wait_again(&self.shared.turns);
+            let again = tokio::time::timeout_at(exchange.deadline, again).await;
+            again.unwrap_or(Err(Denial::UpstreamTimeout { sent: false }))?;
+            (reply, credential) = self.attempt(exchange, Used::Current, progress).await?;
+        }
         if reply.response.status() == StatusCode::UNAUTHORIZED {
             // Its place among the upstream's connections is for the others while this one waits.
             drop(reply);
@@ -146,11 +159,22 @@ impl Gateway {
             preferences: exchange.preferences,
             correlation_id: exchange.correlation_id,
         };
-        let reply = current
+        let unit = exchange.spending.map(Spending::attempt).transpose()?;
+        let sending = current
             .upstream
-            .send(&outbound, exchange.deadline, progress)
-            .await?;
-        Ok((reply, used.into_inner()))
+            .send(&outbound, exchange.deadline, progress);
+        let sent = sending.await;
+        if let (Some(spending), Some(mut unit)) = (exchange.spending, unit.flatten()) {
+            match &sent {
+                Ok(reply) => {
+                    let response = &reply.response;
+                    spending.answered(unit, response.status(), response.headers());
+                }
+                Err(_) if !progress.may_have_arrived() => unit.unsent(),
+                Err(_) => {}
+            }
+        }
+        Ok((sent?, used.into_inner()))
     }
 
     /// Whether there is another credential than the refused one, if need be after reading it again.

@@ -53,7 +53,7 @@ impl Gateway {
             }
         };
         entry.allow();
-        let memory = self.owners.memory(&current.snapshot);
+        let memory = self.shared.owners.memory(&current.snapshot);
         let at = (current.snapshot.place, allowed.operation().store);
         let watch = memory
             .zip(forward.changes)
@@ -64,6 +64,7 @@ impl Gateway {
             preferences: &forward.preferences,
             deadline,
             correlation_id: entry.correlation_id(),
+            spending: entry.spending.as_deref(),
         };
         let Answered {
             inbound,
@@ -88,7 +89,7 @@ impl Gateway {
         deadline: Instant,
         entry: &mut Entry,
     ) -> Result<Proven, Denial> {
-        let memory = self.owners.memory(&current.snapshot);
+        let memory = self.shared.owners.memory(&current.snapshot);
         let (Some(memory), Some(settings)) = (memory, &current.snapshot.ownership) else {
             // Without a memory nothing is known.
             return unproven.prove([], &mut entry.reported).map(Proven::Allowed);

@@ -19,21 +19,23 @@ mod outbound;
 mod ownership;
 mod piece;
 mod renewal;
+mod spending;
 mod stream;
 mod tasks;
+mod turns;
 mod upstream;
 
 pub use answer::{Answer, Broken, Streamed};
-pub use ownership::Owners;
 pub use piece::Piece;
 pub use renewal::{Renewal, Renewals};
 pub use stream::Stream;
 pub use tasks::LocalExecutor;
 
-use crate::config::{Live, Made};
+use crate::config::{Live, Made, Snapshot};
 use crate::denial::Denial;
-use crate::identity::{Digest, Evidence, Memory};
-use crate::observe::{Audit, Clock, Peer, WorkerMetrics};
+use crate::identity::{Caller, Digest, Evidence, Memory};
+use crate::observe::{Audit, Clock, Peer, Waiting, WorkerMetrics};
+use crate::policy::vocabulary::StoreHash;
 use crate::policy::{Route, permit};
 use answer::Surroundings;
 use body::{Announced, RequestBody};
@@ -47,12 +49,15 @@ use hyper::body::Incoming;
 use identify::Identified;
 use inbound::Inbound;
 use outbound::Preferences;
-use ownership::Changes;
+use ownership::{Changes, Owners};
 use rustls::ServerConfig;
+use spending::Spending;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::time::Instant;
+use turns::Turns;
 
 /// What a header field takes in memory beside its own bytes, and a request beside its fields and its body,
 /// as measured over HTTP/2 with requests that wait for their bodies.
@@ -62,6 +67,23 @@ const REQUEST: usize = 6 * 1024;
 /// Marks an answer after which its connection is good for nothing more, over HTTP/2 too.
 #[derive(Debug, Clone, Copy)]
 pub struct Last;
+
+/// What the requests of all workers share, beside the snapshot.
+#[derive(Debug, Default)]
+pub struct ProcessWide {
+    owners: Owners,
+    turns: Turns,
+}
+
+impl ProcessWide {
+    /// Those who wait for their turn are counted there.
+    pub fn new(waiting: Waiting) -> Self {
+        Self {
+            owners: Owners::default(),
+            turns: Turns::new(waiting),
+        }
+    }
+}
 
 /// Everything that the requests of one worker share. It never leaves its thread.
 #[expect(missing_debug_implementations, reason = "it leads to credentials")]
@@ -74,7 +96,7 @@ pub struct Gateway {
     metrics: Arc<WorkerMetrics>,
     memory: RefCell<Memory>,
     common: Common,
-    owners: Arc<Owners>,
+    shared: Arc<ProcessWide>,
     draining: Cell<bool>,
 }
 
@@ -87,7 +109,7 @@ impl Gateway {
         renewals: Option<Renewals>,
         audit: Audit,
         metrics: Arc<WorkerMetrics>,
-        owners: Arc<Owners>,
+        shared: Arc<ProcessWide>,
         clock: Clock,
     ) -> Self {
         Self {
@@ -99,7 +121,7 @@ impl Gateway {
             metrics,
             memory: RefCell::default(),
             common: Common::new(clock),
-            owners,
+            shared,
             draining: Cell::new(false),
         }
     }
@@ -160,6 +182,8 @@ impl Gateway {
                 None => self.serve(&head, &mut body, &evidence, &mut entry).await,
                 Some(bound) => Err(Denial::Overloaded { bound }),
             };
+            let spending = entry.spending.clone();
+            let mut refused = None;
             let mut response = match served {
                 Ok((inbound, around)) => answer::pass_on(inbound, entry, around),
                 Err(denial) => {
@@ -170,9 +194,14 @@ impl Gateway {
                     is_fit = is_fit_for_another(&head, &mut body, &denial).await
                         && over.is_none()
                         && !is_last;
-                    answer::refusal(&denial)
+                    let response = answer::refusal(&denial);
+                    refused = Some(denial);
+                    response
                 }
             };
+            if let Some(spending) = spending {
+                spending.stamp(response.status(), response.headers_mut(), refused.as_ref());
+            }
             if head.method == Method::HEAD {
                 answer::strip_body(&mut response);
             }
@@ -222,9 +251,10 @@ impl Gateway {
             return Err(Denial::UnknownStore);
         }
         scopes.map_or(Ok(()), |scopes| scopes.permit(verb))?;
-        let reported = &mut entry.reported;
+        let (reported, store) = (&mut entry.reported, operation.store);
         let permitted = permit(&identity.caller.grants, operation, reported)?;
         let queried = permitted.query(head.uri.query(), reported)?;
+        let waited = self.spend(snapshot, identity.caller, store, entry).await?;
 
         let size = head::check_headers(&head.headers, verb, has_body, &snapshot.limits)?;
         let mut around = current.bodies.hold();
@@ -237,19 +267,25 @@ impl Gateway {
         } else {
             body.expect_none(announced, patience).await?
         };
-        let deadline = current.upstream.deadline(now());
+        // Whoever waited for its turn has waited for its answer.
+        let (received, patience) = (now(), current.upstream.deadline(now()));
+        let deadline = patience.checked_sub(waited).unwrap_or(received);
 
         let mut items = Vec::new();
         let decision = queried.body(&snapshot.rules, bytes, &mut items, &mut entry.reported);
         let changes = decision
             .as_ref()
             .ok()
-            .filter(|_| self.owners.memory(snapshot).is_some())
+            .filter(|_| self.shared.owners.memory(snapshot).is_some())
             .map(|judged| Changes::of(judged.operation(), &items));
         // What was not read to its end has no number of items.
         let is_known = decision.is_ok() || !items.is_empty();
+        let (is_batch, count) = (verb.is_batch(), items.len());
         entry.items(is_known.then_some(items));
         let judged = decision?;
+        if let Some(spending) = entry.spending.as_ref().filter(|_| is_batch) {
+            spending.count_items(count).await?;
+        }
 
         entry.reserve()?;
         let is_judged_further = snapshot.ownership.is_some() && identity.caller.grants.is_limited();
@@ -265,6 +301,27 @@ impl Gateway {
             deadline,
         };
         self.forward(judged, forward, entry).await
+    }
+
+    /// Takes what the request spends of its caller's limits and its store's quota, where there are any.
+    /// Gives the time for which it waited.
+    async fn spend(
+        &self,
+        snapshot: &Snapshot,
+        caller: &Arc<Caller>,
+        store: StoreHash,
+        entry: &mut Entry,
+    ) -> Result<Duration, Denial> {
+        let book = snapshot.book.as_ref();
+        let Some(seat) = book.and_then(|book| book.seat(caller.number, &store)) else {
+            return Ok(Duration::ZERO);
+        };
+        let spending = Spending::new(seat, caller, store, &self.common.clock);
+        let spending = Rc::new(spending);
+        entry.spending = Some(Rc::clone(&spending));
+        let began = now();
+        spending.begin(&self.shared.turns).await?;
+        Ok(now() - began)
     }
 }
 

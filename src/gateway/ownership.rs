@@ -26,7 +26,7 @@ use std::sync::OnceLock;
 /// What all workers know of metafields' owners. It takes no memory until a snapshot needs it, and is kept
 /// true from then on, whatever snapshots follow.
 #[derive(Debug, Default)]
-pub struct Owners(OnceLock<Memory>);
+pub(super) struct Owners(OnceLock<Memory>);
 
 impl Owners {
     /// The memory, where it is in use or this snapshot wants it to be.

@@ -18,6 +18,8 @@ pub struct Caller {
     pub name: String,
     /// What it may do.
     pub grants: Grants,
+    /// Its place in the configuration, from 0.
+    pub number: usize,
 }
 
 /// By what a caller is known. Nothing of it may be another caller's too: the configuration's reader sees

@@ -26,7 +26,11 @@ fn now() -> Duration {
 fn caller(name: &str) -> Arc<Caller> {
     let grants = Grants::of_scopes(vec![Scope::Customers]);
     let name = name.to_owned();
-    Arc::new(Caller { name, grants })
+    Arc::new(Caller {
+        name,
+        grants,
+        number: 0,
+    })
 }
 
 fn settings(issuer: &str, algorithms: &[Algorithm]) -> Settings {

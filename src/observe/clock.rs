@@ -1,9 +1,9 @@
 //! The wall clock. It is read once a request, where the request is stamped, and where keys are fetched in
 //! turn. Whoever starts a gateway may bring a clock of its own.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
 
 /// A clock; times are since the Unix epoch.
@@ -14,6 +14,7 @@ pub struct Clock(Source);
 enum Source {
     System,
     Set {
+        began: Duration,
         millis: Arc<AtomicU64>,
         moved: watch::Receiver<()>,
     },
@@ -40,7 +41,14 @@ impl Clock {
             millis: Arc::clone(&millis),
             moved: sender,
         };
-        (Self(Source::Set { millis, moved }), hand)
+        (
+            Self(Source::Set {
+                began: at,
+                millis,
+                moved,
+            }),
+            hand,
+        )
     }
 
     /// What time it is.
@@ -52,6 +60,24 @@ impl Clock {
                 .duration_since(UNIX_EPOCH)
                 .unwrap_or_default(),
             Source::Set { millis, .. } => Duration::from_millis(millis.load(Ordering::Acquire)),
+        }
+    }
+
+    /// The time since some moment that stays the same while the process lives. It never goes back.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads it")]
+    pub fn steady(&self) -> Duration {
+        static BEGAN: OnceLock<Instant> = OnceLock::new();
+        match &self.0 {
+            Source::System => BEGAN.get_or_init(Instant::now).elapsed(),
+            Source::Set { began, .. } => self.now().saturating_sub(*began),
+        }
+    }
+
+    /// As [`Clock::until`], for a moment of [`Clock::steady`].
+    pub async fn until_steady(&self, moment: Duration) {
+        match &self.0 {
+            Source::System => tokio::time::sleep(moment.saturating_sub(self.steady())).await,
+            Source::Set { began, .. } => self.until(*began + moment).await,
         }
     }
 

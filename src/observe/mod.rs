@@ -1,6 +1,7 @@
 //! What is recorded: one audit line a decision, and counters.
 
 mod audit;
+mod budgets;
 mod clock;
 mod issuers;
 mod line;
@@ -8,6 +9,7 @@ mod metrics;
 mod reloads;
 
 pub use audit::{Audit, AuditHealth, AuditSettings, OnFailure, Output, Place, Writer};
+pub use budgets::{Budgets, Waiting};
 pub use clock::{Clock, Hand};
 pub use issuers::Board;
 pub use line::{CorrelationId, Line, Outcome, Peer, Sent, Used};

@@ -4,7 +4,7 @@
 use super::control::{Controller, Stage};
 use super::listener::{Door, Listener};
 use crate::gateway::Stream;
-use crate::observe::{Board, Exposition, ReloadHealth};
+use crate::observe::{Board, Budgets, Exposition, ReloadHealth};
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST};
 use http::uri::Authority;
@@ -16,6 +16,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -37,6 +38,7 @@ pub(super) struct Admin {
     pub(super) exposition: Exposition,
     pub(super) reloads: ReloadHealth,
     pub(super) board: Board,
+    pub(super) budgets: Budgets,
 }
 
 impl Admin {
@@ -139,6 +141,12 @@ impl Admin {
             text.push_str("no keys of the issuer ");
             text.push_str(&name);
             text.push('\n');
+        }
+        for (store, rest) in self.budgets.paused() {
+            let seconds = rest.as_millis().div_ceil(1000);
+            let told = writeln!(text, "the store {store} is left alone for {seconds} s more");
+            // Writing to a string cannot fail.
+            debug_assert!(told.is_ok());
         }
         plain(status, text)
     }

@@ -21,8 +21,8 @@ impl Corridor {
         let metrics = Arc::<WorkerMetrics>::default();
         let limits = snapshot.limits.clone();
         let live = Arc::new(Live::new(snapshot));
-        let (owners, clock) = (Arc::default(), Clock::system());
-        let gateway = Gateway::new(live, 1, None, audit, Arc::clone(&metrics), owners, clock);
+        let (shared, clock) = (Arc::default(), Clock::system());
+        let gateway = Gateway::new(live, 1, None, audit, Arc::clone(&metrics), shared, clock);
         gateway.dial_into(pipes);
         let connections = Connections::new(Arc::clone(&metrics));
         let gateway = Rc::new(gateway);

@@ -23,10 +23,10 @@ pub use listener::Bound;
 pub use reload::{Reloaded, Source};
 
 use crate::config::file::{Address, File};
-use crate::config::{Live, Loaded, Signers, Snapshot};
-use crate::gateway::{Owners, Renewals};
+use crate::config::{Live, Loaded, Snapshot};
+use crate::gateway::{ProcessWide, Renewals};
 use crate::observe::{
-    Audit, AuditSettings, Board, Clock, Exposition, ReloadHealth, WorkerMetrics, Writer,
+    Audit, AuditSettings, Board, Budgets, Clock, Exposition, ReloadHealth, WorkerMetrics, Writer,
 };
 use admin::Admin;
 use admission::Admission;
@@ -109,21 +109,28 @@ pub struct Server {
     writer: Writer,
     sockets: Vec<SocketFile>,
     reloader: Option<mpsc::Sender<Order>>,
-    _issuers: Issuers,
+    _followers: Followers,
 }
 
-/// Who fetches the keys of issuers, and where it is shown how they stand.
+/// What follows the snapshot in force beside the workers: who fetches the keys of issuers, and where it is
+/// shown how they and the stores' quotas stand.
 #[derive(Debug, Clone)]
-struct Issuers {
+struct Followers {
     board: Board,
+    budgets: Budgets,
     fetcher: Arc<Fetcher>,
 }
 
-impl Issuers {
-    /// From now on these are the issuers.
-    fn change_to(&self, signers: &Signers) {
-        self.fetcher.fetch(signers.fetches.clone());
-        self.board.show(signers.issuers.list());
+impl Followers {
+    /// From now on this snapshot is in force.
+    fn change_to(&self, snapshot: &Snapshot) {
+        self.fetcher.fetch(snapshot.signers.fetches.clone());
+        self.show(snapshot);
+    }
+
+    fn show(&self, snapshot: &Snapshot) {
+        self.board.show(snapshot.signers.issuers.list());
+        self.budgets.show(snapshot.book.as_ref());
     }
 }
 
@@ -163,25 +170,27 @@ impl Server {
             std::iter::repeat_with(Arc::default).take(count).collect();
         let controller = Arc::new(Controller::new(count));
         let reloads = ReloadHealth::new(reload::now());
-        let issuers = start_issuers(&snapshot, clock, &controller)?;
+        let followers = start_followers(&snapshot, clock, &controller)?;
         let bound = admin.as_ref().map(|(_, bound)| bound.clone());
         if let (Some((listener, _)), Some(admin)) = (admin, &file.admin) {
             let admin = Admin {
                 hosts: admin.hosts.clone(),
                 controller: Arc::clone(&controller),
                 exposition: Exposition::new(metrics.clone(), audit.health(), reloads.clone())
-                    .with(issuers.board.clone()),
+                    .with(followers.board.clone(), followers.budgets.clone()),
                 reloads: reloads.clone(),
-                board: issuers.board.clone(),
+                board: followers.board.clone(),
+                budgets: followers.budgets.clone(),
             };
             start_admin(admin, listener)?;
         }
-        let owners = Arc::new(Owners::default());
+        let shared = Arc::new(ProcessWide::new(followers.budgets.waiting()));
         let admission = Admission::new(&snapshot.limits);
         let drain_timeout = file.drain_timeout;
         let live = Arc::new(Live::new(snapshot));
         let reloading = source.map(|source| {
-            let reloader = Reloader::new(source, file, Arc::clone(&live), reloads, issuers.clone());
+            let reloader =
+                Reloader::new(source, file, Arc::clone(&live), reloads, followers.clone());
             start_reloader(reloader)
         });
         let (reloader, renewals) = reloading.transpose()?.unzip();
@@ -196,7 +205,7 @@ impl Server {
                     listener: listener.try_clone().map_err(StartError::Thread)?,
                     audit: audit.clone(),
                     metrics,
-                    owners: Arc::clone(&owners),
+                    shared: Arc::clone(&shared),
                     clock: clock.clone(),
                     control: controller.control(),
                     drain_timeout,
@@ -216,7 +225,7 @@ impl Server {
             writer,
             sockets,
             reloader,
-            _issuers: issuers,
+            _followers: followers,
         })
     }
 
@@ -305,19 +314,20 @@ fn bind_as(
 }
 
 /// Keys are fetched from now on, ahead of need.
-fn start_issuers(
+fn start_followers(
     snapshot: &Snapshot,
     clock: &Clock,
     controller: &Controller,
-) -> Result<Issuers, StartError> {
+) -> Result<Followers, StartError> {
     let wanted = snapshot.signers.fetches.clone();
     let fetcher = Fetcher::start(wanted, clock.clone(), controller.control());
-    let issuers = Issuers {
+    let followers = Followers {
         board: Board::new(clock.clone()),
+        budgets: Budgets::new(clock.clone()),
         fetcher: Arc::new(fetcher.map_err(StartError::Thread)?),
     };
-    issuers.board.show(snapshot.signers.issuers.list());
-    Ok(issuers)
+    followers.show(snapshot);
+    Ok(followers)
 }
 
 fn audit_settings(file: &File) -> AuditSettings {

@@ -9,7 +9,7 @@ mod changes;
 mod fixed;
 mod settling;
 
-use super::Issuers;
+use super::Followers;
 use crate::config::load::load;
 use crate::config::materials::{self, Fingerprint, Outside};
 use crate::config::warnings::{HARDLY_MEANT, warnings};
@@ -62,7 +62,7 @@ pub(super) struct Reloader {
     source: Source,
     live: Arc<Live>,
     health: ReloadHealth,
-    issuers: Issuers,
+    followers: Followers,
     /// As it was started, for what only a start can change.
     started: File,
     /// The one in force.
@@ -78,13 +78,13 @@ impl Reloader {
         file: File,
         live: Arc<Live>,
         health: ReloadHealth,
-        issuers: Issuers,
+        followers: Followers,
     ) -> Self {
         Self {
             source,
             live,
             health,
-            issuers,
+            followers,
             started: file.clone(),
             file,
             retired: Vec::new(),
@@ -196,7 +196,7 @@ impl Reloader {
         let before = self.live.snapshot();
         let changed = changes::told((&self.file, &before), (&loaded.file, &loaded.snapshot));
         self.file = loaded.file;
-        self.issuers.change_to(&loaded.snapshot.signers);
+        self.followers.change_to(&loaded.snapshot);
         self.retired.push(self.live.replace(loaded.snapshot));
         self.health.change(|state| {
             state.generation += 1;

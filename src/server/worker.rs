@@ -8,7 +8,7 @@ use super::listener::{Door, Listener};
 use super::notes::SWEEP;
 use super::watch::Connections;
 use crate::config::Live;
-use crate::gateway::{Gateway, Owners, Renewals, Stream};
+use crate::gateway::{Gateway, ProcessWide, Renewals, Stream};
 use crate::observe::{Audit, Clock, Peer, WorkerMetrics};
 use std::io;
 use std::rc::Rc;
@@ -32,7 +32,7 @@ pub(super) struct Worker {
     pub(super) listener: Listener,
     pub(super) audit: Audit,
     pub(super) metrics: Arc<WorkerMetrics>,
-    pub(super) owners: Arc<Owners>,
+    pub(super) shared: Arc<ProcessWide>,
     pub(super) clock: Clock,
     pub(super) control: Control,
     pub(super) drain_timeout: Duration,
@@ -59,7 +59,7 @@ impl Worker {
             self.renewals,
             self.audit,
             Arc::clone(&self.metrics),
-            self.owners,
+            self.shared,
             self.clock,
         );
         let shared = Rc::new(Shared::new(

@@ -35,6 +35,7 @@ mod overload;
 mod ownership;
 mod peers;
 mod python_client;
+mod quota;
 mod refused;
 mod reload;
 mod retry;

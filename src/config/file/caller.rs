@@ -6,6 +6,7 @@ mod names;
 mod signed;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use toml::de::DeValue;
 
@@ -16,6 +17,7 @@ use super::Listen;
 use crate::config::problem::{Place, shown};
 use crate::config::reader::{Fault, TableReader, twice, value};
 use crate::policy::vocabulary::{Scope, StoreHash};
+use crate::quota::CallerTerms;
 
 /// The most characters of a caller's name: it is a label of metrics and a field of every audit line.
 const LONGEST_NAME: usize = 64;
@@ -33,6 +35,8 @@ pub struct Caller {
     pub scopes: Vec<Scope>,
     /// What narrows it.
     pub grants: Grants,
+    /// What it may spend.
+    pub spending: CallerTerms,
 }
 
 /// What the callers before have taken, and where.
@@ -49,6 +53,8 @@ pub(super) struct Known<'f> {
     pub(super) stores: Option<&'f BTreeSet<StoreHash>>,
     /// `limits.batch_items`; `None` if the limits could not be read.
     pub(super) batch_items: Option<usize>,
+    /// `upstream.deadline`; `None` if the upstream could not be read.
+    pub(super) deadline: Option<Duration>,
     /// The names of the issuers; `None` if one could not be read.
     pub(super) issuers: Option<&'f BTreeSet<String>>,
     /// Where callers come in; `None` if that could not be read.
@@ -82,11 +88,13 @@ fn caller(table: &mut TableReader<'_, '_>, known: Known<'_>, seen: &mut Seen) ->
     let identity = identity::identity(table, known.issuers, &mut seen.identities);
     let scopes = table.required_list("scopes", "name at least one scope", |found, _| scope(found));
     let grants = grants::grants(table, scopes.as_deref(), known);
+    let spending = super::quota::caller(table, known.deadline);
     Some(Caller {
         name: name?.value,
         identity: identity?,
         scopes: scopes?,
         grants,
+        spending,
     })
 }
 

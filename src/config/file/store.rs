@@ -9,6 +9,7 @@ use toml::de::DeValue;
 use crate::config::problem::{Located, Place, shown};
 use crate::config::reader::{Fault, TableReader, twice, value};
 use crate::policy::vocabulary::StoreHash;
+use crate::quota::StoreTerms;
 
 const EXAMPLE: &str =
     "such as `[[store]]`, `hash = \"abc123\"`, `credential = { file = \"/run/secrets/token\" }`";
@@ -26,6 +27,8 @@ pub struct Store {
     pub credential: Located<CredentialSource>,
     /// Where the credential is that it had before, for what that one's API account owns.
     pub previous: Option<Located<CredentialSource>>,
+    /// What its plan grants; `None`: nothing is counted.
+    pub quota: Option<Located<StoreTerms>>,
 }
 
 /// Where a credential is read from, at the start and at every reload.
@@ -85,10 +88,12 @@ fn store(
         previous = table.table("previous", CREDENTIAL, |table| credential(table, base));
         credential(table, base)
     });
+    let quota = super::quota::store(table);
     Some(Store {
         hash: hash?.value,
         credential: credential?,
         previous,
+        quota,
     })
 }
 

@@ -11,6 +11,7 @@ use crate::config::problem::Problem;
 use crate::observe::{OnFailure, Output};
 use crate::policy::vocabulary::{Id, PermissionSet, Scope, Verb};
 use crate::policy::{Ownership, Pattern, Required, UnknownFields};
+use crate::quota::{CallerTerms, RateTerms, StoreTerms};
 
 mod bad;
 mod identities;
@@ -146,7 +147,7 @@ const SHIPPED_ISSUER: &str =
     "[[issuer]]\nname = \"idp\"\nissuer = \"x\"\naudience = \"x\"\njwks = { file = \"x\" }";
 
 /// The keys that stand in the shipped file as comments and are asked for nevertheless.
-const WITHOUT_DEFAULT: [&str; 20] = [
+const WITHOUT_DEFAULT: [&str; 23] = [
     "caller[].enforcement",
     "workers",
     "listen.socket_mode",
@@ -167,6 +168,9 @@ const WITHOUT_DEFAULT: [&str; 20] = [
     "caller[].customers",
     "caller[].batch_items",
     "caller[].require",
+    "caller[].rate_limit",
+    "caller[].concurrency",
+    "store[].quota",
 ];
 
 /// No key at its default.
@@ -219,6 +223,8 @@ value_length = 20
 body_memory = "21MiB"
 answer_memory = "23MiB"
 ownership_entries = 65
+[quota]
+store_headers = true
 "#;
 
 #[test]
@@ -267,6 +273,7 @@ fn every_key_is_taken_over() {
     assert_eq!(file.policy.unknown_fields, UnknownFields::Forward);
     assert_eq!(file.policy.ownership, Ownership::Named);
     assert_eq!(file.policy.ownership_ttl, seconds(25));
+    assert!(file.quota.store_headers);
     assert_eq!(
         file.limits,
         Limits {
@@ -291,6 +298,46 @@ fn every_key_is_taken_over() {
             ownership_entries: 65,
         }
     );
+}
+
+#[test]
+fn quotas_and_limits_are_taken_over() {
+    let text = format!(
+        "{STORE}quota = {{ requests = 450, per = \"20s\", keep_free = 50 }}\n{}{CALLER}{}",
+        STORE.replace("abc", "def"),
+        "rate_limit = { requests = 60, per = \"40s\", burst = 5, batch_items = 70 }\nconcurrency = 4\nweight = 3\nguaranteed = 9\nmax_wait = \"2s\""
+    );
+    let file = read_good(&text);
+    let seconds = Duration::from_secs;
+    let rate = |amount, burst| {
+        Some(RateTerms {
+            amount,
+            per: seconds(40),
+            burst,
+        })
+    };
+    assert_eq!(
+        file.callers[0].spending,
+        CallerTerms {
+            rate: rate(60, 5),
+            batch_items: rate(70, 70),
+            concurrency: Some(4),
+            weight: 3,
+            guaranteed: 9,
+            max_wait: seconds(2),
+        }
+    );
+    let quotas: Vec<_> = file
+        .stores
+        .iter()
+        .map(|store| store.quota.map(|quota| quota.value))
+        .collect();
+    let quota = StoreTerms {
+        requests: 450,
+        per: seconds(20),
+        keep_free: 50,
+    };
+    assert_eq!(quotas, [Some(quota), None]);
 }
 
 #[test]

@@ -8,13 +8,14 @@ use std::sync::Arc;
 
 /// A configuration's callers, in its order.
 pub(super) fn callers(list: &[file::Caller], ownership: Ownership) -> Vec<Arc<Caller>> {
-    let caller = |caller: &file::Caller| {
+    let caller = |(number, caller): (usize, &file::Caller)| {
         Arc::new(Caller {
             name: caller.name.clone(),
             grants: grants(caller, ownership),
+            number,
         })
     };
-    list.iter().map(caller).collect()
+    list.iter().enumerate().map(caller).collect()
 }
 
 /// The table of what they are known by, but for signed tokens.

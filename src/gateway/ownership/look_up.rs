@@ -174,6 +174,7 @@ impl Prover<'_> {
             preferences: &Preferences::of_look_up(),
             deadline: self.deadline,
             correlation_id: entry.correlation_id(),
+            spending: entry.spending.as_deref(),
         };
         // Not the request's own: of that, nothing has been sent.
         let mut progress = Progress::default();

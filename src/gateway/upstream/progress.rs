@@ -121,6 +121,11 @@ impl Progress {
         }
     }
 
+    /// Whether the upstream may have read some of an attempt that was not answered.
+    pub(in crate::gateway) fn may_have_arrived(&self) -> bool {
+        self.is_open()
+    }
+
     /// Whether some of the request has left, and was not answered.
     fn is_open(&self) -> bool {
         self.answered.is_none()

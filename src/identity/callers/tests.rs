@@ -12,6 +12,7 @@ fn caller(name: &str) -> Caller {
     Caller {
         name: name.to_owned(),
         grants,
+        number: 0,
     }
 }
 

@@ -2,6 +2,7 @@
 //! issuers stand, in the `OpenMetrics` text format.
 
 use super::super::audit::AuditHealth;
+use super::super::budgets::Budgets;
 use super::super::issuers::Board;
 use super::super::reloads::ReloadHealth;
 use super::{BUCKETS, BareClose, Counter, Judged, LookUp, OTHERS, OUTCOMES, VERBS, WorkerMetrics};
@@ -41,10 +42,11 @@ impl Exposition {
         Self { registry }
     }
 
-    /// The same with how the issuers stand.
+    /// The same with how the issuers and the stores' quotas stand.
     #[must_use]
-    pub fn with(mut self, board: Board) -> Self {
+    pub fn with(mut self, board: Board, budgets: Budgets) -> Self {
         self.registry.register_collector(Box::new(board));
+        self.registry.register_collector(Box::new(budgets));
         self
     }
 

@@ -56,6 +56,7 @@ fn of_files(before: &File, after: &File) -> Vec<String> {
         ("audit", before.audit == after.audit),
         ("policy", before.policy == after.policy),
         ("limits", before.limits == after.limits),
+        ("quota", before.quota == after.quota),
     ];
     let changed = tables.into_iter().filter(|(_, is_same)| !is_same);
     let changed = changed.map(|(table, _)| table.to_owned());

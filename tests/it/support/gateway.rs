@@ -199,7 +199,8 @@ impl Setup {
         self.start_as(text, &Clock::system())
     }
 
-    fn start_as(self, text: &str, clock: &Clock) -> Gateway {
+    /// Starts a gateway with another configuration, by another clock.
+    pub fn start_as(self, text: &str, clock: &Clock) -> Gateway {
         self.folder.write("credential", CREDENTIAL);
         self.folder.write("gateway.toml", text);
         let path = self.folder.path().join("gateway.toml");

@@ -52,6 +52,40 @@ fn wrong_callers_are_named() {
 }
 
 #[test]
+fn wrong_quotas_are_named() {
+    check(&QUOTAS.map(|(quota, caller, expected)| {
+        let store = STORE.trim_end();
+        (format!("{store}\n{quota}\n{CALLER}{caller}\n"), expected)
+    }));
+    check(&[(
+        complete("upstream.deadline = \"2s\"") + "max_wait = \"2s\"",
+        "9:12 caller[0].max_wait: is not shorter than `upstream.deadline`, `2s` | a request waits within its deadline, and must have time left to be sent",
+    )]);
+}
+
+#[test]
+fn guarantees_of_others_and_of_other_stores_do_not_count() {
+    let stores = "[[store]]\nhash = \"one\"\ncredential = { file = \"a\" }\nquota = { requests = 100, per = \"30s\" }\n[[store]]\nhash = \"two\"\ncredential = { file = \"a\" }\n";
+    let caller = |number: usize, rest: &str| {
+        format!(
+            "[[caller]]\nname = \"c{number}\"\ntoken_sha256 = [\"{number:064}\"]\nscopes = [\"store_v2_customers\"]\n{rest}\n"
+        )
+    };
+    let elsewhere = caller(1, "guaranteed = 60\nstores = [\"two\"]");
+    let text = format!("{stores}{}{elsewhere}", caller(2, "guaranteed = 60"));
+    assert_eq!(problems(&text), [""; 0]);
+    let many: String = (0..12)
+        .map(|number| caller(number, "guaranteed = 9"))
+        .collect();
+    assert_eq!(
+        problems(&format!("{stores}{many}")),
+        [
+            "4:9 store[0].quota: is less than what its callers are guaranteed: 9 + 9 + 9 + 9 + 9 + 9 + 9 + 9 + ... (12 callers) = 108, of 100 - 0 = 100 | lower `guaranteed` of some callers, or take the store out of their `stores`"
+        ]
+    );
+}
+
+#[test]
 fn broken_syntax_is_named_and_does_not_hide_the_rest() {
     check(&SYNTAX.map(|(text, expected)| (complete(text), expected)));
 }
@@ -603,5 +637,119 @@ const SYNTAX: [(&str, &str); 8] = [
     (
         "= 3\nworkers = 0",
         "1:1 : unquoted keys cannot be empty, expected letters, numbers, `-`, `_` | the file is TOML: see https://toml.io/en/v1.0.0\n2:11 workers: `0` is not within 1 to 64",
+    ),
+];
+
+/// A store's quota, what stands below a caller, and what is said.
+const QUOTAS: [(&str, &str, &str); 22] = [
+    (
+        "quota = 150",
+        "",
+        "4:9 store[0].quota: expected a table, found an integer | write `quota = { requests = 150, per = \"30s\" }`, as BigCommerce lists it for the store's plan",
+    ),
+    (
+        "quota = {}",
+        "",
+        "4:9 store[0].quota.requests: is missing | write `quota = { requests = 150, per = \"30s\" }`, as BigCommerce lists it for the store's plan\n4:9 store[0].quota.per: is missing | write `quota = { requests = 150, per = \"30s\" }`, as BigCommerce lists it for the store's plan",
+    ),
+    (
+        "quota = { requests = 0, per = \"30s\" }",
+        "",
+        "4:22 store[0].quota.requests: `0` is not within 1 to 1000000",
+    ),
+    (
+        "quota = { requests = 1000001, per = \"30s\" }",
+        "",
+        "4:22 store[0].quota.requests: `1000001` is not within 1 to 1000000",
+    ),
+    (
+        "quota = { requests = -5, per = \"30s\" }",
+        "",
+        "4:22 store[0].quota.requests: `-5` is not within 1 to 1000000",
+    ),
+    (
+        "quota = { requests = 150, per = \"0s\" }",
+        "",
+        "4:33 store[0].quota.per: must be longer than nothing",
+    ),
+    (
+        "quota = { requests = 150, per = \"10ms\" }",
+        "",
+        "4:33 store[0].quota.per: `10ms` is not within `1s` to `1h`",
+    ),
+    (
+        "quota = { requests = 150, per = \"2h\" }",
+        "",
+        "4:33 store[0].quota.per: `2h` is not within `1s` to `1h`",
+    ),
+    (
+        "quota = { requests = 150, per = 30 }",
+        "",
+        "4:33 store[0].quota.per: expected a duration, found an integer | a duration is a number and `us`, `ms`, `s`, `m` or `h`, in quotes, such as `\"2.5s\"`",
+    ),
+    (
+        "quota = { requests = 150, per = \"30s\", keep_free = 150 }",
+        "",
+        "4:52 store[0].quota.keep_free: leaves the callers nothing of 150 requests | it is what of each window belongs to the store's other apps",
+    ),
+    (
+        "quota = { requests = 150, per = \"30s\", keepfree = 15 }",
+        "",
+        "4:40 store[0].quota.keepfree: unknown key | did you mean `keep_free`?",
+    ),
+    (
+        "quota = { requests = 150, per = \"30s\", keep_free = 100 }",
+        "guaranteed = 51",
+        "4:9 store[0].quota: is less than what its callers are guaranteed: 51 = 51, of 150 - 100 = 50 | lower `guaranteed` of some callers, or take the store out of their `stores`",
+    ),
+    (
+        "",
+        "weight = 0",
+        "9:10 caller[0].weight: `0` is not within 1 to 1000",
+    ),
+    (
+        "",
+        "weight = 1001",
+        "9:10 caller[0].weight: `1001` is not within 1 to 1000",
+    ),
+    (
+        "",
+        "guaranteed = -1",
+        "9:14 caller[0].guaranteed: `-1` is not within 0 to 1000000",
+    ),
+    (
+        "",
+        "concurrency = 0",
+        "9:15 caller[0].concurrency: `0` is not within 1 to 1000000",
+    ),
+    (
+        "",
+        "max_wait = 2",
+        "9:12 caller[0].max_wait: expected a duration, found an integer | a duration is a number and `us`, `ms`, `s`, `m` or `h`, in quotes, such as `\"2.5s\"`",
+    ),
+    (
+        "",
+        "max_wait = \"6.5s\"",
+        "9:12 caller[0].max_wait: is not shorter than `upstream.deadline`, `6500ms` | a request waits within its deadline, and must have time left to be sent",
+    ),
+    (
+        "",
+        "rate_limit = \"60/s\"",
+        "9:14 caller[0].rate_limit: expected a table, found a string | write `rate_limit = { requests = 60, per = \"30s\" }`",
+    ),
+    (
+        "",
+        "rate_limit = { requests = 0, per = \"1s\" }",
+        "9:27 caller[0].rate_limit.requests: `0` is not within 1 to 1000000",
+    ),
+    (
+        "",
+        "rate_limit = { requests = 5, per = \"1s\", burst = 0 }",
+        "9:50 caller[0].rate_limit.burst: `0` is not within 1 to 1000000",
+    ),
+    (
+        "",
+        "rate_limit = { requests = 5, per = \"1s\", batch_items = 0 }",
+        "9:56 caller[0].rate_limit.batch_items: `0` is not within 1 to 1000000",
     ),
 ];

@@ -1,0 +1,278 @@
+//! What a request spends of its caller's limits and of its store's quota, from before its body is read to
+//! the end of its answer. What may be spent is the floor `quota`'s to say.
+
+use super::turns::Turns;
+use crate::denial::Denial;
+use crate::identity::Caller;
+use crate::observe::Clock;
+use crate::policy::vocabulary::StoreHash;
+use crate::quota::{
+    Answered, Burden, Reading, Refused, Seat, Slot, Unit, Why, ask_to_wait, wait_of,
+};
+use http::{HeaderMap, StatusCode};
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long the first of a queue waits before it looks again whether it may go: what others give back
+/// comes without a sign.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// What one request spends.
+pub(super) struct Spending {
+    seat: Seat,
+    caller: Arc<Caller>,
+    store: StoreHash,
+    clock: Clock,
+    /// Until when it may wait.
+    patience: Duration,
+    /// Its place among the caller's requests at once.
+    slot: RefCell<Option<Slot>>,
+    /// What it has taken of the store's quota and not sent yet.
+    unit: RefCell<Option<Unit>>,
+    has_asked: Cell<bool>,
+}
+
+impl Spending {
+    pub(super) fn new(seat: Seat, caller: &Arc<Caller>, store: StoreHash, clock: &Clock) -> Self {
+        Self {
+            patience: clock.steady() + seat.terms().max_wait,
+            seat,
+            caller: Arc::clone(caller),
+            store,
+            clock: clock.clone(),
+            slot: RefCell::default(),
+            unit: RefCell::default(),
+            has_asked: Cell::new(false),
+        }
+    }
+
+    /// Begins the request, or refuses it: at once, or where the caller may wait, when it has.
+    pub(super) async fn begin(&self, turns: &Turns) -> Result<(), Denial> {
+        let may_wait = !self.seat.terms().max_wait.is_zero();
+        if !(may_wait && turns.is_waited_for(&self.caller.name, self.store)) {
+            match self.enter() {
+                Ok(()) => return Ok(()),
+                Err(refused) if !may_wait || !self.is_worth_waiting(&refused) => {
+                    return Err(denial_of(&refused));
+                }
+                Err(_) => {}
+            }
+        }
+        self.wait(turns)
+            .await
+            .map_err(|refused| denial_of(&refused))
+    }
+
+    fn enter(&self) -> Result<(), Refused> {
+        let now = self.clock.steady();
+        // First what is the caller's own: what that refuses is no wish for a share of the store's.
+        if self.slot.borrow().is_none() {
+            self.slot.replace(self.seat.enter(now)?);
+        }
+        if self.unit.borrow().is_none() {
+            match self.seat.take(!self.has_asked.replace(true), now) {
+                Ok(unit) => drop(self.unit.replace(unit)),
+                Err(refused) => {
+                    if let Some(slot) = self.slot.take() {
+                        slot.undo();
+                    }
+                    return Err(refused);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits in line for as long as the caller may.
+    async fn wait(&self, turns: &Turns) -> Result<(), Refused> {
+        let Some(place) = turns.line_up(&self.caller.name, self.store) else {
+            return self.enter();
+        };
+        let come_first = place.come_first();
+        let _first = tokio::select! {
+            biased;
+            first = come_first => first,
+            () = self.until(self.patience) => None,
+        };
+        loop {
+            let refused = match self.enter() {
+                Ok(()) => return Ok(()),
+                Err(refused) => refused,
+            };
+            let now = self.clock.steady();
+            if now >= self.patience || !self.is_worth_waiting(&refused) {
+                return Err(refused);
+            }
+            let again = now + refused.retry.min(LOOK_AGAIN);
+            self.until(again.min(self.patience)).await;
+        }
+    }
+
+    async fn until(&self, moment: Duration) {
+        while self.clock.steady() < moment {
+            self.clock.until_steady(moment).await;
+        }
+    }
+
+    /// Whether it can be otherwise before the caller's patience ends. What others hold can be given back at
+    /// any moment; the end of a window cannot come earlier.
+    fn is_worth_waiting(&self, refused: &Refused) -> bool {
+        match refused.why {
+            Why::Concurrency | Why::Share => true,
+            Why::Rate | Why::BatchItems | Why::Store | Why::PlatformLoad | Why::Unavailable => {
+                self.clock.steady() + refused.retry <= self.patience
+            }
+        }
+    }
+
+    /// Counts the items of a batch that is about to be sent.
+    pub(super) async fn count_items(&self, items: usize) -> Result<(), Denial> {
+        let most = self.seat.terms().batch_items.map(|rate| rate.burst);
+        let Some(most) = most else { return Ok(()) };
+        let items = u32::try_from(items).unwrap_or(u32::MAX);
+        if items > most {
+            // It would never be its turn.
+            let limit = usize::try_from(most).unwrap_or(usize::MAX);
+            return Err(Denial::BatchOverGrant { limit });
+        }
+        loop {
+            let now = self.clock.steady();
+            match self.seat.count_items(items, now) {
+                Ok(()) => return Ok(()),
+                Err(refused) if self.is_worth_waiting(&refused) => {
+                    self.until(now + refused.retry).await;
+                }
+                Err(refused) => return Err(denial_of(&refused)),
+            }
+        }
+    }
+
+    /// What an attempt to send spends: what was taken when the request began, or for a look-up or a second
+    /// try, one more.
+    pub(super) fn attempt(&self) -> Result<Option<Unit>, Denial> {
+        let now = self.clock.steady();
+        let mut unit = self.unit.take();
+        if unit.is_none() {
+            let more = self.seat.take(true, now);
+            unit = more.map_err(|refused| denial_of(&refused))?;
+        }
+        if let Some(unit) = &mut unit {
+            unit.sent(now);
+        }
+        Ok(unit)
+    }
+
+    /// An attempt was answered.
+    pub(super) fn answered(&self, unit: Unit, status: StatusCode, headers: &HeaderMap) {
+        let reading = Reading::of(headers);
+        let wish = wait_of(headers);
+        let answered = match (status, &reading) {
+            (StatusCode::TOO_MANY_REQUESTS, Some(Ok(_))) => Answered::Spent,
+            (StatusCode::TOO_MANY_REQUESTS, _) => {
+                Answered::Burdened(Burden::PlatformLoad, wish.unwrap_or_default())
+            }
+            (StatusCode::SERVICE_UNAVAILABLE, _) => wish.map_or(Answered::Plainly, |wish| {
+                Answered::Burdened(Burden::Unavailable, wish)
+            }),
+            _ => Answered::Plainly,
+        };
+        unit.answered(reading, answered, chance(), self.clock.steady());
+    }
+
+    /// Whether a request that BigCommerce refused for its load may be sent again within the caller's patience.
+    /// A 429 says that nothing was done; a 503 need not, so that only what reads is sent again.
+    pub(super) fn can_try_again(&self, status: StatusCode, reads: bool) -> bool {
+        let was_refused = status == StatusCode::TOO_MANY_REQUESTS
+            || (status == StatusCode::SERVICE_UNAVAILABLE && reads);
+        let now = self.clock.steady();
+        if !was_refused || now >= self.patience {
+            return false;
+        }
+        match self.seat.take(false, now) {
+            // The answer was of a window that has ended: it may go at once.
+            Ok(Some(unit)) if status == StatusCode::TOO_MANY_REQUESTS => {
+                self.unit.replace(Some(unit));
+                true
+            }
+            Ok(_) => false,
+            Err(refused) => self.is_worth_waiting(&refused),
+        }
+    }
+
+    /// Waits until the request may be sent again.
+    pub(super) async fn wait_again(&self, turns: &Turns) -> Result<(), Denial> {
+        if self.unit.borrow().is_some() {
+            return Ok(());
+        }
+        let waited = self.wait(turns).await;
+        waited.map_err(|refused| denial_of(&refused))
+    }
+
+    /// Shows the caller what it has, in the place of what the store has.
+    pub(super) fn stamp(
+        &self,
+        status: StatusCode,
+        headers: &mut HeaderMap,
+        denial: Option<&Denial>,
+    ) {
+        if denial.is_some() {
+            // What was not sent is the caller's again.
+            self.unit.take();
+        }
+        let now = self.clock.steady();
+        let reading = Reading::of(headers).and_then(Result::ok);
+        let retry = denial.and_then(Denial::retry);
+        let shown = self.seat.shown(reading, now);
+        if let Some(shown) = shown {
+            let shown = retry.map_or(shown, |retry| shown.refused(retry));
+            shown.stamp(headers);
+            if status == StatusCode::TOO_MANY_REQUESTS {
+                ask_to_wait(headers, Duration::from_millis(shown.reset));
+            }
+        }
+        if let Some(figures) = self.seat.figures(now) {
+            figures.stamp(headers);
+        }
+    }
+}
+
+fn denial_of(refused: &Refused) -> Denial {
+    let retry = refused.retry;
+    match refused.why {
+        Why::Rate => Denial::RateLimited {
+            limit: "rate_limit.requests",
+            retry,
+        },
+        Why::BatchItems => Denial::RateLimited {
+            limit: "rate_limit.batch_items",
+            retry,
+        },
+        Why::Concurrency => Denial::RateLimited {
+            limit: "concurrency",
+            retry,
+        },
+        Why::Share => Denial::QuotaExhausted {
+            what: "the caller's share of the store's quota is spent",
+            retry,
+        },
+        Why::Store => Denial::QuotaExhausted {
+            what: "the store's quota is spent",
+            retry,
+        },
+        Why::PlatformLoad => Denial::QuotaExhausted {
+            what: "BigCommerce is under load and refuses requests",
+            retry,
+        },
+        Why::Unavailable => Denial::UpstreamOverloaded { retry },
+    }
+}
+
+/// A number evenly from 0 to 1, for times that are not to be the same everywhere.
+fn chance() -> f64 {
+    let mut byte = [0];
+    if aws_lc_rs::rand::fill(&mut byte).is_err() {
+        return 0.0;
+    }
+    f64::from(byte[0]) / 255.0
+}

@@ -1,0 +1,141 @@
+//! How the stores' quotas stand, for `/metrics` and `/readyz`.
+
+use super::clock::Clock;
+use super::metrics::{count_of, gauge};
+use crate::quota::{Book, Ignored, StoreState};
+use arc_swap::ArcSwapOption;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::DescriptorEncoder;
+use prometheus_client::metrics::MetricType;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::SeqCst;
+use std::time::Duration;
+
+/// The stores' quotas in the configuration that counts.
+#[derive(Debug, Clone)]
+pub struct Budgets {
+    book: Arc<ArcSwapOption<Book>>,
+    waiting: Waiting,
+    clock: Clock,
+}
+
+/// How many requests wait for their turn to be sent.
+#[derive(Debug, Clone, Default)]
+pub struct Waiting(Arc<AtomicUsize>);
+
+impl Waiting {
+    /// Nobody does.
+    pub fn is_none(&self) -> bool {
+        self.0.load(SeqCst) == 0
+    }
+
+    /// One more does.
+    pub fn begin(&self) {
+        self.0.fetch_add(1, SeqCst);
+    }
+
+    /// One less does.
+    pub fn end(&self) {
+        self.0.fetch_sub(1, SeqCst);
+    }
+}
+
+impl Budgets {
+    /// None yet.
+    pub fn new(clock: Clock) -> Self {
+        Self {
+            book: Arc::default(),
+            waiting: Waiting::default(),
+            clock,
+        }
+    }
+
+    /// Where those are counted that wait.
+    pub fn waiting(&self) -> Waiting {
+        self.waiting.clone()
+    }
+
+    /// From now on this is what counts.
+    pub fn show(&self, book: Option<&Arc<Book>>) {
+        self.book.store(book.cloned());
+    }
+
+    /// The stores that BigCommerce wants left alone, and for how long.
+    pub fn paused(&self) -> Vec<(String, Duration)> {
+        let mut paused = Vec::new();
+        for state in self.states() {
+            if !state.pause.is_zero() {
+                paused.push((state.hash.as_str().to_owned(), state.pause));
+            }
+        }
+        paused
+    }
+
+    fn states(&self) -> Vec<StoreState> {
+        let book = self.book.load();
+        let states = |book: &Arc<Book>| book.states(self.clock.steady()).collect();
+        book.as_ref().map(states).unwrap_or_default()
+    }
+}
+
+type Figure = (&'static str, &'static str, fn(&StoreState) -> f64);
+
+const FIGURES: [Figure; 5] = [
+    (
+        "store_quota_requests",
+        "Requests in a window of the store, for everything that uses it",
+        |state| f64::from(state.figures.shown.quota),
+    ),
+    (
+        "store_quota_left",
+        "Requests left of it, as far as is known",
+        |state| f64::from(state.figures.shown.left),
+    ),
+    (
+        "store_quota_available",
+        "Requests left of it for the gateway's callers",
+        |state| f64::from(state.available),
+    ),
+    (
+        "store_quota_told",
+        "1 if an answer has told the quota in this window",
+        |state| f64::from(u8::from(state.figures.is_told)),
+    ),
+    (
+        "store_pause_seconds",
+        "How long the store is still left alone, because BigCommerce asked for it",
+        |state| state.pause.as_secs_f64(),
+    ),
+];
+
+impl Collector for Budgets {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let waiting = self.waiting.0.load(SeqCst) as u64;
+        let help = "Requests that wait for their turn to be sent";
+        gauge(&mut encoder, "requests_waiting", help, waiting)?;
+        let states = self.states();
+        if states.is_empty() {
+            return Ok(());
+        }
+        for (name, help, figure) in FIGURES {
+            let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            for state in &states {
+                let labels = [("store", state.hash.as_str())];
+                let value = figure(state);
+                family.encode_family(&labels)?.encode_gauge(&value)?;
+            }
+        }
+        let help = "Answers whose quota header fields told nothing, by reason";
+        let name = "store_quota_ignored";
+        let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for state in &states {
+            for (why, count) in Ignored::ALL.iter().zip(state.ignored) {
+                let labels = [("store", state.hash.as_str()), ("reason", why.as_str())];
+                count_of(family.encode_family(&labels)?, count)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,8 @@
+//! What callers may spend: their own limits, and their shares of a store's quota.
+
+mod ground;
+mod load;
+mod own;
+mod shares;
+mod shown;
+mod waiting;
