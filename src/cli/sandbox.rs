@@ -33,7 +33,8 @@ curl -i -X PUT '{url}{path}' -H 'X-Auth-Token: sandbox-writer-token' -H 'Content
 # Refused for its scope: the reader may not write (403).
 curl -i -X PUT '{url}{path}' -H 'X-Auth-Token: sandbox-reader-token' -H 'Content-Type: application/json' -d '{"permission_set":"app_only","value":"silver"}'
 
-# Allowed: the reader reads what the writer wrote (200).
+# Allowed: the reader reads what the writer wrote (200). Its share of the store's quota of 150 requests in
+# 30 seconds stands in the X-Rate-Limit fields: try it in a loop.
 curl -i '{url}{path}' -H 'X-Auth-Token: sandbox-reader-token'
 
 # The gateway's counters.
@@ -132,6 +133,7 @@ fn configuration(listen: SocketAddr, store: SocketAddr, hash: &str) -> String {
         [[store]]
         hash = "{hash}"
         credential = {{ env = "GIVEN_DIRECTLY" }}
+        quota = {{ requests = 150, per = "30s" }}
         "#
     );
     let caller = |name: &str, token: &str, scope: &str| {

@@ -19,20 +19,24 @@ use super::window::{Kept, View, Window, narrow};
 use super::{Refused, Why};
 use cell::Cell;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::time::Duration;
 
 /// When a caller that was refused its share may come again while shares are being given up.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// The least time between two plans that nothing but a refusal asks for, in milliseconds, and how many
-/// callers make it one longer: planning for them all takes about a hundredth of it.
-const BETWEEN: u64 = 1;
+/// How many callers make the least time between two plans a millisecond longer: planning for them all takes
+/// about a hundredth of that time.
 const CALLERS_A_MILLISECOND: u64 = 100;
+
+/// How many callers are so few that a plan for them may be made at any moment.
+const FEW: u64 = 64;
 
 /// How often a request looks whether the plan that another worker is making is ready.
 const PATIENCE: usize = 100_000;
+
+const CONTENDED: u32 = u32::MAX;
 
 /// A store's quota, as configured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +61,10 @@ pub struct Ledger {
     /// The callers with a guarantee on this store, in order.
     guarantees: Box<[(usize, u32)]>,
     is_planning: AtomicBool,
+    /// The weights of those that may have wishes; [`CONTENDED`] where these are more than there is.
+    rivals: AtomicU32,
+    /// How many callers they were planned for.
+    claimants: AtomicU32,
     /// When shares were planned last.
     planned: Tagged,
 }
@@ -98,6 +106,8 @@ impl Ledger {
             weights,
             guarantees: guarantees.collect(),
             is_planning: AtomicBool::new(false),
+            rivals: AtomicU32::new(0),
+            claimants: AtomicU32::new(0),
             planned: Tagged::default(),
         }
     }
@@ -172,7 +182,8 @@ impl Ledger {
         if is_new {
             let asked = cell.asked.add(epoch, 1);
             // It is more than was thought, and not for the first time said so.
-            if asked > u64::from(cell.wish_before()) && asked.is_power_of_two() {
+            let is_more = asked > u64::from(cell.wish_before()) && asked.is_power_of_two();
+            if is_more && (self.planned_for() <= FEW || self.may_plan(epoch, now)) {
                 self.plan(epoch, now);
             }
         }
@@ -208,9 +219,13 @@ impl Ledger {
         true
     }
 
+    /// How many callers the last plan was for.
+    fn planned_for(&self) -> u64 {
+        u64::from(self.claimants.load(SeqCst))
+    }
+
     fn may_plan(&self, epoch: Epoch, now: u64) -> bool {
-        let callers = u64::try_from(self.cells.len()).unwrap_or(u64::MAX);
-        let between = BETWEEN + callers / CALLERS_A_MILLISECOND;
+        let between = 1 + self.planned_for() / CALLERS_A_MILLISECOND;
         let planned = self.planned.of(epoch);
         planned.is_none_or(|planned| now >= planned + between)
     }
@@ -242,6 +257,13 @@ impl Ledger {
                 }
             }
         }
+        let wishing = claims.iter().filter(|claim| claim.wish > 0);
+        let weights = wishing.map(|claim| u64::from(claim.weight)).sum();
+        let rivals = narrow(weights).min(CONTENDED - 1);
+        let rivals = if plan.is_contended { CONTENDED } else { rivals };
+        self.rivals.store(rivals, SeqCst);
+        let claimants = u32::try_from(claims.len()).unwrap_or(u32::MAX);
+        self.claimants.store(claimants, SeqCst);
         let pool = u64::from(plan.pool);
         self.window.pool.change(epoch, |_| Some(pool));
         self.planned.store(epoch, now);
@@ -321,13 +343,24 @@ impl Ledger {
         };
         let spent = cell.spent.of(view.epoch).map_or(0, narrow);
         let firm = cell.firm.of(view.epoch).map_or(0, narrow);
-        let pool = self.window.pool.of(view.epoch).map_or(0, narrow);
+        let pool = self.window.pool.of(view.epoch).unwrap_or(0);
+        let pool = narrow(self.part_of_pool(caller, pool));
         let by_plan = firm.saturating_sub(spent).saturating_add(pool);
         let left = by_plan.min(view.available);
         if remaining(&view) > RELEASE && left <= spent.saturating_add(left) / 4 {
             cell.is_shown_little();
         }
         Share { view, left, spent }
+    }
+
+    /// What a caller may count on of what is for whoever comes: its part by weight, and nothing where others
+    /// wish for more than there is, since they will take it.
+    fn part_of_pool(&self, caller: usize, pool: u64) -> u64 {
+        let weight = self.weights.get(caller).copied().unwrap_or(1);
+        match self.rivals.load(SeqCst) {
+            CONTENDED => 0,
+            rivals => pool * u64::from(weight) / u64::from(rivals.max(weight).max(1)),
+        }
     }
 
     fn kept(&self) -> Kept {

@@ -55,3 +55,6 @@ pub enum Why {
     /// BigCommerce answered 503 and asked to come back later.
     Unavailable,
 }
+
+#[cfg(test)]
+mod tests;

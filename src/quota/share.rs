@@ -39,6 +39,8 @@ pub struct Plan {
     pub pool: u32,
     /// Each caller's fair share of the whole window.
     pub shares: Vec<f64>,
+    /// Whether somebody is thought to wish for more than it can have.
+    pub is_contended: bool,
 }
 
 impl Claim {
@@ -119,7 +121,13 @@ impl Plan {
         }
         let firm = whole(&rests, claims, available);
         let pool = available.saturating_sub(firm.iter().sum());
-        Self { firm, pool, shares }
+        let wishes: f64 = claims.iter().map(Claim::ceiling).sum();
+        Self {
+            firm,
+            pool,
+            shares,
+            is_contended: wishes > spent + f64::from(available),
+        }
     }
 }
 

@@ -11,13 +11,13 @@ use std::process::{Command, Output};
 use std::time::Duration;
 
 const PACKAGE: &str = "bigcommerce==0.23.4";
-const REMEDY: &str = "this test needs Python 3 with pip, and the package index once: install `python3` \
+pub const REMEDY: &str = "this test needs Python 3 with pip, and the package index once: install `python3` \
                       and `python3-pip`, or put `python3` on the PATH";
 /// How many requests the store grants: the first update and one more.
 const QUOTA: u32 = 2;
 
 /// The folder that holds the client and what it needs; it is installed once.
-fn installed() -> PathBuf {
+pub fn installed() -> PathBuf {
     let python = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python");
     let place = python.join("bigcommerce-0.23.4");
     if place.exists() {

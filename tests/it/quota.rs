@@ -3,6 +3,7 @@
 mod ground;
 mod load;
 mod own;
+mod python;
 mod shares;
 mod shown;
 mod waiting;

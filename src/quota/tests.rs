@@ -1,0 +1,5 @@
+//! What the floor promises as a whole.
+
+mod cost;
+
+use super::*;
