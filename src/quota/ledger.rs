@@ -63,6 +63,10 @@ pub struct Ledger {
     is_planning: AtomicBool,
     /// The weights of those that may have wishes; [`CONTENDED`] where these are more than there is.
     rivals: AtomicU32,
+    /// What others than the gateway's callers have spent in the last window that was planned, and what they are
+    /// thought to spend.
+    others_spent: AtomicU32,
+    others_wish: AtomicU32,
     /// How many callers they were planned for.
     claimants: AtomicU32,
     /// When shares were planned last.
@@ -107,6 +111,8 @@ impl Ledger {
             guarantees: guarantees.collect(),
             is_planning: AtomicBool::new(false),
             rivals: AtomicU32::new(0),
+            others_spent: AtomicU32::new(0),
+            others_wish: AtomicU32::new(0),
             claimants: AtomicU32::new(0),
             planned: Tagged::default(),
         }
@@ -181,9 +187,7 @@ impl Ledger {
         }
         if is_new {
             let asked = cell.asked.add(epoch, 1);
-            // It is more than was thought, and not for the first time said so.
-            let is_more = asked > u64::from(cell.wish_before()) && asked.is_power_of_two();
-            if is_more && (self.planned_for() <= FEW || self.may_plan(epoch, now)) {
+            if cell.surprises(asked) && (self.planned_for() <= FEW || self.may_plan(epoch, now)) {
                 self.plan(epoch, now);
             }
         }
@@ -245,12 +249,13 @@ impl Ledger {
             return;
         }
         let (callers, claims) = self.claims(epoch);
-        let plan = Plan::of(view.available, remaining(&view), &claims);
+        let plan = Plan::of(self.for_callers(&view), remaining(&view), &claims);
         let parts = plan.firm.iter().zip(&plan.shares);
         for ((caller, claim), (firm, share)) in callers.iter().zip(&claims).zip(parts) {
             if let Some(cell) = self.cells.get(*caller) {
                 let firm = u64::from(claim.spent) + u64::from(*firm);
                 cell.firm.change(epoch, |_| Some(firm));
+                cell.is_planned_with(claim.wish);
                 // Later plans share out what is left, of which nobody is owed anything.
                 if is_first {
                     cell.share_out(*share);
@@ -269,15 +274,35 @@ impl Ledger {
         self.planned.store(epoch, now);
     }
 
+    /// What is there for the callers, if others spend in this window what they did in those before: they
+    /// cannot be refused, so their part is set aside as a share is.
+    fn for_callers(&self, view: &View) -> u32 {
+        self.others_spent.fetch_max(view.others, SeqCst);
+        let others = Claim {
+            spent: view.others,
+            wish: self.others_wish.load(SeqCst),
+            ..Claim::default()
+        };
+        let kept = Plan::of(view.left, remaining(view), &[others]);
+        let set_aside: u32 = kept.firm.iter().sum();
+        view.available.min(view.left.saturating_sub(set_aside))
+    }
+
     /// What callers wish, from what they came with in the window that was planned last.
     fn forecast(&self, last: Epoch, epoch: Epoch, at: u64, now: u64) {
         let length = self.window.view(now, self.kept()).length;
         // A window after which nobody came has no number of its own.
         let silent = now.saturating_sub(at) / length.max(1);
-        let fading = u32::try_from(silent).unwrap_or(u32::MAX).clamp(1, 31);
+        let fading = u32::try_from(silent).unwrap_or(u32::MAX).clamp(1, 100);
         for cell in &self.cells {
             cell.end_window(last, epoch, fading);
         }
+        let spent = self.others_spent.swap(0, SeqCst);
+        let mut wish = self.others_wish.load(SeqCst);
+        for _ in 0..fading {
+            wish = cell::faded(wish);
+        }
+        self.others_wish.store(wish.max(spent), SeqCst);
     }
 
     /// The callers that may have wishes in this window.

@@ -104,16 +104,19 @@ impl Plan {
     /// its end).
     pub fn of(available: u32, remaining: f64, claims: &[Claim]) -> Self {
         let spent: f64 = claims.iter().map(|claim| f64::from(claim.spent)).sum();
-        let shares = fair_shares(spent + f64::from(available), claims);
-        let kept = (remaining / RELEASE).clamp(0.0, 1.0);
-        let rest = |(share, claim): (&f64, &Claim)| {
-            let kept = share * kept;
-            // The last request of one that comes evenly is a whole one too.
-            let kept = if remaining > LAST { kept.ceil() } else { kept };
-            (share - f64::from(claim.spent)).min(kept).max(0.0)
-        };
-        let mut rests: Vec<f64> = shares.iter().zip(claims).map(rest).collect();
-        let sum: f64 = rests.iter().sum();
+        let budget = spent + f64::from(available);
+        // As if nothing were spent yet: who has taken what others left shall not make these share with it.
+        let unspent = |claim: &Claim| Claim { spent: 0, ..*claim };
+        let fresh: Vec<Claim> = claims.iter().map(unspent).collect();
+        let mut shares = fair_shares(budget, &fresh);
+        let mut rests = rests(&shares, remaining, claims);
+        let mut sum: f64 = rests.iter().sum();
+        if sum > f64::from(available) {
+            // Some have taken what now is missing: what is left is shared with regard to that.
+            shares = fair_shares(budget, claims);
+            rests = self::rests(&shares, remaining, claims);
+            sum = rests.iter().sum();
+        }
         // Where not even the guarantees are there any more, everyone loses alike.
         let scale = (f64::from(available) / sum.max(f64::MIN_POSITIVE)).min(1.0);
         for rest in &mut rests {
@@ -126,9 +129,21 @@ impl Plan {
             firm,
             pool,
             shares,
-            is_contended: wishes > spent + f64::from(available),
+            is_contended: wishes > budget,
         }
     }
+}
+
+/// What is kept for each, of its share.
+fn rests(shares: &[f64], remaining: f64, claims: &[Claim]) -> Vec<f64> {
+    let kept = (remaining / RELEASE).clamp(0.0, 1.0);
+    let rest = |(share, claim): (&f64, &Claim)| {
+        let kept = share * kept;
+        // The last request of one that comes evenly is a whole one too.
+        let kept = if remaining > LAST { kept.ceil() } else { kept };
+        (share - f64::from(claim.spent)).min(kept).max(0.0)
+    };
+    shares.iter().zip(claims).map(rest).collect()
 }
 
 /// Whole numbers of the same sum: what is left by rounding down goes to those who miss most, with what

@@ -25,11 +25,15 @@ pub(super) struct Window {
     ends: Tagged,
     /// When it began at the latest.
     opened: Tagged,
+    /// When it ends at the soonest, by what answers told.
+    soonest: Tagged,
     spent: Tagged,
     /// The least that an answer told is left.
     left: Tagged,
     /// What nobody is thought to need.
     pub(super) pool: Tagged,
+    /// Set once an answer that tells nothing has shown when the window ends at the latest.
+    is_bounded: Tagged,
     /// Requests that may be counted without its having been told: those being sent, and those about to be.
     outstanding: AtomicU32,
     quota: AtomicU32,
@@ -69,6 +73,8 @@ pub(super) struct View {
     pub(super) available: u32,
     /// Whether an answer has told of it.
     pub(super) is_told: bool,
+    /// What others have spent in it at least, as far as is known.
+    pub(super) others: u32,
 }
 
 impl Window {
@@ -76,9 +82,11 @@ impl Window {
         Self {
             ends: Tagged::default(),
             opened: Tagged::default(),
+            soonest: Tagged::default(),
             spent: Tagged::default(),
             left: Tagged::default(),
             pool: Tagged::default(),
+            is_bounded: Tagged::default(),
             outstanding: AtomicU32::new(0),
             quota: AtomicU32::new(quota),
             length: AtomicU64::new(length.max(1)),
@@ -120,6 +128,10 @@ impl Window {
             left,
             available: own.min(left),
             is_told: told.is_some(),
+            others: told.map_or(0, |left| {
+                let own = spent.saturating_sub(outstanding);
+                quota.saturating_sub(left).saturating_sub(own)
+            }),
         }
     }
 
@@ -164,25 +176,40 @@ impl Window {
         self.left.take_one(epoch);
     }
 
+    /// An answer has come that tells nothing, to a request that was sent at `sent`. The store's window began
+    /// no later than now, and so ends a window's length from now at the latest.
+    pub(super) fn bound(&self, sent: u64, now: u64) {
+        let (epoch, end) = self.ends.load();
+        let opened = self.opened.of(epoch).unwrap_or(0);
+        let is_known = self.left.of(epoch).is_some() || self.is_bounded.of(epoch).is_some();
+        if sent < opened || is_known {
+            return;
+        }
+        let latest = now + self.length.load(SeqCst);
+        if self.ends.replace((epoch, end), (epoch, latest)) {
+            self.is_bounded.change(epoch, |_| Some(1));
+        }
+    }
+
     /// Other numbers are expected until an answer tells.
     pub(super) fn expect(&self, quota: u32, length: u64) {
         self.quota.store(quota, SeqCst);
         self.length.store(length.max(1), SeqCst);
     }
 
-    /// Nothing is left until the window's end.
-    pub(super) fn exhaust(&self, now: u64) {
-        let epoch = self.at(now);
+    /// Nothing is left of this window.
+    pub(super) fn exhaust(&self, epoch: Epoch) {
         self.left.change(epoch, |_| Some(0));
     }
 
-    /// Learns from an answer whose request was sent and which came at these moments.
+    /// Learns from an answer whose request was sent and which came at these moments. Gives the window that it
+    /// tells of, which may have ended meanwhile.
     pub(super) fn observe(
         &self,
         reading: &Reading,
         sent: u64,
         received: u64,
-    ) -> Result<(), Ignored> {
+    ) -> Result<Epoch, Ignored> {
         let soonest = sent + reading.reset;
         // The header's milliseconds may be rounded down.
         let latest = received + reading.reset + 1;
@@ -190,6 +217,11 @@ impl Window {
             let (epoch, end) = self.ends.load();
             let opened = self.opened.of(epoch).unwrap_or(0);
             if sent < opened && latest < opened + reading.window / 2 {
+                return Err(Ignored::Stale);
+            }
+            // Windows of the same length that cannot have the same end: this one is over.
+            let is_same_plan = reading.window == self.length.load(SeqCst);
+            if is_same_plan && latest < self.soonest.of(epoch).unwrap_or(0) {
                 return Err(Ignored::Stale);
             }
             let is_another = end == 0 || soonest > end + (reading.window / OTHER).max(1);
@@ -208,12 +240,19 @@ impl Window {
                 let opened = soonest.saturating_sub(reading.window);
                 self.opened.change(next.0, |_| Some(opened));
             }
+            let known = if is_same_plan {
+                self.soonest.of(epoch)
+            } else {
+                None
+            };
+            let known = known.filter(|_| !is_another).unwrap_or(0);
+            self.soonest.change(next.0, |_| Some(known.max(soonest)));
             self.quota.store(reading.quota, SeqCst);
             self.length.store(reading.window, SeqCst);
             let told = u64::from(reading.left);
             self.left
                 .change(next.0, |left| Some(left.unwrap_or(told).min(told)));
-            return Ok(());
+            return Ok(next.0);
         }
     }
 
@@ -371,6 +410,21 @@ mod tests {
         // One that ends much later is another window.
         window.observe(&reading(W, 150), 10_300, 10_310).unwrap();
         assert_eq!(window.view(10_310, kept(0)).left, 150);
+    }
+
+    #[test]
+    fn late_answers_of_the_last_window_say_nothing_of_this_one() {
+        let window = Window::new(150, W);
+        window.observe(&reading(W, 149), 0, 10).unwrap();
+        // All sent at once, at the end of the window; the first to come was the last to be looked at.
+        window.observe(&reading(W, 149), 29_990, 30_100).unwrap();
+        assert_eq!(window.view(30_100, kept(0)).left, 149);
+        for reset in [20, 5, 0] {
+            let late = window.observe(&reading(reset, 2), 29_990, 30_110);
+            assert_eq!(late, Err(Ignored::Stale));
+        }
+        let view = window.view(30_110, kept(0));
+        assert_eq!((view.left, view.reset > 29_000), (149, true));
     }
 
     #[test]

@@ -42,6 +42,7 @@ mod retry;
 mod sandbox;
 mod security;
 mod serve;
+mod simulator;
 mod soak;
 mod socket;
 mod streams;

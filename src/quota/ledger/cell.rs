@@ -19,10 +19,17 @@ pub(super) struct Cell {
     share: AtomicU32,
     /// What it is owed of windows before, in thousandths of a request.
     owed: AtomicU32,
+    /// The wish that the last plan was made with.
+    planned: AtomicU32,
 }
 
 const KEPT_TO_IT: u32 = 1 << 31;
 const THOUSAND: f64 = 1_000.0;
+
+/// What is left of a wish after a window without: an eighth less, and one less at least.
+pub(super) const fn faded(wish: u32) -> u32 {
+    wish - wish.div_ceil(8)
+}
 
 impl Cell {
     /// The wish that was known when the window began.
@@ -37,8 +44,9 @@ impl Cell {
         if asked <= forecast {
             return forecast;
         }
-        // Who wishes for more than was known is given room to wish for as much again.
-        asked.saturating_mul(2).clamp(4, KEPT_TO_IT - 1)
+        // Who wishes for more than was known may wish for a little more than that.
+        let more = (asked / 8).saturating_add(2);
+        asked.saturating_add(more).min(KEPT_TO_IT - 1)
     }
 
     /// Draws the conclusions from the window that ended. `fading`: how many have ended since it began.
@@ -50,12 +58,16 @@ impl Cell {
             return;
         }
         let kept_to_it = before & KEPT_TO_IT != 0;
-        let wish = if kept_to_it {
-            asked.saturating_mul(2)
+        let wish = if kept_to_it && asked > 0 {
+            asked.saturating_mul(2).saturating_add(2)
         } else {
             asked
         };
-        let forecast = wish.max((before & !KEPT_TO_IT) >> 1) >> (fading - 1);
+        // Wishes vary: what was wished lately is remembered, and fades.
+        let mut forecast = wish.max(faded(before & !KEPT_TO_IT));
+        for _ in 1..fading {
+            forecast = faded(forecast);
+        }
         self.forecast.store(forecast & !KEPT_TO_IT, SeqCst);
         // Who wished for more is owed the part of a request that could not be given.
         let due = self
@@ -66,6 +78,16 @@ impl Cell {
         self.owed
             .store(if asked > spent { missed } else { 0 }, SeqCst);
         self.share.store(0, SeqCst);
+    }
+
+    /// A plan is made with this wish.
+    pub(super) fn is_planned_with(&self, wish: u32) {
+        self.planned.store(wish, SeqCst);
+    }
+
+    /// Whether it has come more often than the last plan knew of.
+    pub(super) fn surprises(&self, asked: u64) -> bool {
+        asked > u64::from(self.planned.load(SeqCst))
     }
 
     /// It is shown little, and may keep to that.

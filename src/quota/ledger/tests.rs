@@ -204,6 +204,27 @@ fn a_store_that_is_spent_is_left_alone_until_its_window_ends() {
 }
 
 #[test]
+fn a_refusal_that_comes_after_its_window_says_nothing_of_the_next() {
+    let world = World::new(&[1], &[]);
+    let reading = |reset, left| Reading {
+        window: W,
+        reset,
+        quota: 150,
+        left,
+    };
+    let sent = |now| {
+        let mut unit = world.ledger.take(0, true, ms(now)).unwrap();
+        unit.sent(ms(now));
+        unit
+    };
+    sent(1000).answered(Some(Ok(reading(W, 100))), Answered::Plainly, 0.0, ms(1010));
+    // Written a moment before the window's end, and read a moment after it.
+    let late = sent(31_000);
+    late.answered(Some(Ok(reading(5, 0))), Answered::Spent, 0.0, ms(31_020));
+    assert!(world.ledger.take(0, true, ms(31_030)).is_ok());
+}
+
+#[test]
 fn load_of_the_platform_pauses_everyone_until_one_gets_through() {
     let world = World::new(&[1, 1], &[]);
     let strike = |now, wish| {

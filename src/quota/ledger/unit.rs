@@ -56,7 +56,10 @@ impl Unit {
             .unwrap_or(Err(Ignored::Partial))
             .and_then(|reading| window.observe(&reading, sent, now));
         match (reading, told) {
-            (None, _) => window.spent_untold(),
+            (None, _) => {
+                window.bound(sent, now);
+                window.spent_untold();
+            }
             (Some(_), Err(why)) => {
                 window.ignore(why);
                 if why == Ignored::Stale {
@@ -66,8 +69,8 @@ impl Unit {
                     window.spent_untold();
                 }
             }
-            (Some(_), Ok(())) if answered == Answered::Spent => window.exhaust(now),
-            (Some(_), Ok(())) => {}
+            (Some(_), Ok(epoch)) if answered == Answered::Spent => window.exhaust(epoch),
+            (Some(_), Ok(_)) => {}
         }
         window.settle();
         self.is_settled = true;
