@@ -5,6 +5,7 @@ mod after;
 mod compared;
 mod condition;
 mod explanation;
+mod spent;
 mod step;
 
 pub use condition::Condition;

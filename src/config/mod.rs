@@ -22,3 +22,4 @@ pub use problem::{Problem, Problems};
 pub use snapshot::{
     Credentials, Fetch, Made, OwnershipSettings, Policy, Signers, Snapshot, UpstreamSettings,
 };
+pub(crate) use units::show_duration;

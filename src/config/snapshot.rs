@@ -15,7 +15,7 @@ use super::problem::{Place, Problem, Problems};
 use crate::identity::{Caller, Callers};
 use crate::policy::vocabulary::{StoreHash, Verb};
 use crate::policy::{Credential, Ownership, Rules};
-use crate::quota::Book;
+use crate::quota::{Book, CallerTerms, StoreTerms};
 use crate::secret::SecretError;
 use http::uri::{Authority, Scheme};
 use http::{HeaderValue, Uri};
@@ -108,6 +108,10 @@ pub struct Policy {
     pub limits: Limits,
     /// The stores, in the file's order.
     pub stores: Vec<StoreHash>,
+    /// The quotas of the stores, in the file's order.
+    pub quotas: Vec<Option<StoreTerms>>,
+    /// What each caller may spend.
+    pub spending: Vec<CallerTerms>,
     /// Of each caller, the claim in which its signed tokens bring scopes of their own.
     pub scope_claims: Vec<Option<String>>,
 }
@@ -124,6 +128,12 @@ impl Policy {
             },
             limits: file.limits.clone(),
             stores: file.stores.iter().map(|store| store.hash).collect(),
+            quotas: file
+                .stores
+                .iter()
+                .map(|store| store.quota.as_ref().map(|quota| quota.value))
+                .collect(),
+            spending: file.callers.iter().map(|caller| caller.spending).collect(),
             scope_claims: file
                 .callers
                 .iter()

@@ -91,7 +91,7 @@ pub(super) fn size(text: &str) -> Result<usize, UnitError> {
 }
 
 /// The shortest text that [`duration`] reads as this duration; finer than a microsecond is dropped.
-pub(super) fn show_duration(duration: Duration) -> String {
+pub(crate) fn show_duration(duration: Duration) -> String {
     let nanos = duration.as_nanos();
     if nanos == 0 {
         return "0s".to_owned();

@@ -1,7 +1,7 @@
 //! What is right in a configuration and hardly meant: callers that can do nothing, grants without an effect,
 //! doors that are wider than they look, tokens that are about to expire. Pure; the time is an argument.
 
-use super::file::{Address, Caller, File, Grants};
+use super::file::{self, Address, Caller, File, Grants};
 use super::problem::{Located, Place, Problem};
 use crate::policy::vocabulary::{Scope, Verb};
 use crate::policy::{Enforcement, Ownership, Pattern};
@@ -27,6 +27,7 @@ pub fn warnings(file: &File, now: Timestamp) -> Vec<Problem> {
         found.extend(idle(caller, &key));
         found.extend(void(caller, &key));
         found.extend(only_told(file, &caller.grants, &key));
+        found.extend(unspendable(file, caller, &key));
         found.extend(placeholder(caller, &key));
         found.extend(expiring(caller, now, &key));
     }
@@ -152,6 +153,47 @@ fn only_told(file: &File, grants: &Grants, key: &dyn Fn(&str) -> String) -> Vec<
         );
     }
     found
+}
+
+/// What is said about spending and changes nothing.
+fn unspendable(file: &File, caller: &Caller, key: &dyn Fn(&str) -> String) -> Vec<Problem> {
+    let terms = &caller.spending;
+    let mut stores = file.stores.iter();
+    let has_quota =
+        stores.any(|store| store.quota.is_some() && file::quota::reaches(caller, &store.hash));
+    let most = caller.grants.batch_items.as_ref();
+    let most = most.map_or(file.limits.batch_items, |most| most.value);
+    let never = terms.batch_items.filter(|rate| most > rate.burst as usize);
+    let (no_store, no_limit) = (
+        "has no effect: none of the caller's stores has a `quota`",
+        "has no effect: the caller has no limit of its own, and none of its stores a `quota`",
+    );
+    let cases = [
+        (
+            "weight",
+            !has_quota && terms.weight != file::quota::WEIGHT,
+            no_store.to_owned(),
+        ),
+        (
+            "guaranteed",
+            !has_quota && terms.guaranteed > 0,
+            no_store.to_owned(),
+        ),
+        (
+            "max_wait",
+            !has_quota && !terms.is_limited() && !terms.max_wait.is_zero(),
+            no_limit.to_owned(),
+        ),
+        (
+            "rate_limit.batch_items",
+            never.is_some(),
+            format!("batches of more items are refused for ever, although one may have {most}"),
+        ),
+    ];
+    let found = cases.into_iter().filter(|(_, is_void, _)| *is_void);
+    found
+        .map(|(name, _, message)| Problem::new(place_of(caller), key(name), message))
+        .collect()
 }
 
 /// A digest that stands for one to come: nobody can present a token of it.

@@ -277,6 +277,7 @@ pub(super) fn narrow(number: u64) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     const W: u64 = 30_000;
 
@@ -425,6 +426,48 @@ mod tests {
         }
         let view = window.view(30_110, kept(0));
         assert_eq!((view.left, view.reset > 29_000), (149, true));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_told_no_window_is_overspent(
+            steps in prop::collection::vec(
+                (0..4_000_u64, 0..6_u8, 0..70_000_u64, 0..70_000_u64, 0..2_000_u32, 0..2_000_u32, 0..9_000_u64),
+                1..120,
+            ),
+        ) {
+            let window = Window::new(150, W);
+            let mut now = 0;
+            let mut open = 0;
+            for (pass, step, length, reset, quota, left, ago) in steps {
+                now += pass;
+                match step {
+                    0..=2 => {
+                        let epoch = window.at(now);
+                        let before = window.view(now, kept(20));
+                        let took = window.take(epoch, kept(20));
+                        prop_assert_eq!(took, before.available > 0, "{:?}", before);
+                        open += u32::from(took);
+                    }
+                    3 if open > 0 => {
+                        window.settle();
+                        open -= 1;
+                    }
+                    4 => window.spent_untold(),
+                    _ => {
+                        let (length, quota) = (length.max(1), quota.max(left));
+                        let told = Reading { window: length, reset: reset.min(length), quota, left };
+                        let before = window.view(now, kept(0));
+                        let outcome = window.observe(&told, now.saturating_sub(ago), now);
+                        let after = window.view(now, kept(0));
+                        // Never more than was said, less what is on its way.
+                        if outcome.is_ok() && after.is_told && after.epoch == before.epoch {
+                            prop_assert!(after.left <= left.saturating_sub(open), "{:?}", after);
+                        }
+                    }
+                }
+            }
+        }
     }
 
     #[test]

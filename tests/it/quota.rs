@@ -1,5 +1,6 @@
 //! What callers may spend: their own limits, and their shares of a store's quota.
 
+mod explained;
 mod ground;
 mod load;
 mod own;

@@ -4,6 +4,7 @@
 use super::compared::compared;
 use super::condition::Condition;
 use super::explanation::{Asked, Explanation, Mark, Step};
+use super::spent::spent;
 use crate::config::Policy;
 use crate::denial::{Code, Denial, Place};
 use crate::policy::{Grants, Judged, Operation, Reported, Route, checks, permit};
@@ -53,6 +54,7 @@ fn decide(
     let operation = method.ok().and_then(|method| route.operation(&method));
     let operation = operation.ok_or(not_allowed)?;
     found.operation = Some(operation.clone());
+    let number = caller;
     let caller = policy.callers.get(caller).ok_or(Denial::UnknownToken)?;
     if !policy.stores.contains(&operation.store) {
         return Err(Denial::UnknownStore);
@@ -65,6 +67,17 @@ fn decide(
     }
     let body = Bytes::copy_from_slice(asked.body);
     let judged = queried.body(&policy.rules, body, &mut found.items, &mut found.reported)?;
+    let most = policy
+        .spending
+        .get(number)
+        .and_then(|terms| terms.batch_items);
+    if let Some(rate) = most.filter(|_| judged.operation().verb.is_batch())
+        && found.items.len() > rate.burst as usize
+    {
+        // More than there ever is.
+        let limit = rate.burst as usize;
+        return Err(Denial::BatchOverGrant { limit });
+    }
     found.condition = match &judged {
         Judged::Allowed(_) => None,
         Judged::Veiled(..) => Some(Condition::Answer),
@@ -75,7 +88,7 @@ fn decide(
 }
 
 /// The names of the steps, in their order.
-const ORDER: [&str; 20] = [
+const ORDER: [&str; 21] = [
     "target",
     "framing",
     "path",
@@ -89,6 +102,7 @@ const ORDER: [&str; 20] = [
     "namespaces",
     "keys",
     "query",
+    "limits",
     "headers",
     "size",
     "json",
@@ -138,7 +152,7 @@ fn steps(policy: &Policy, caller: usize, asked: &Asked<'_>, found: &Explanation)
     let mark = |index: usize, name: &str| match at {
         Some(at) if index > at => Mark::NotReached,
         Some(at) if index == at => Mark::Denied,
-        _ if name == "headers" || name == "token" => Mark::NotJudged,
+        _ if matches!(name, "headers" | "token" | "limits") => Mark::NotJudged,
         _ if name == "ownership" && found.condition.is_some() => Mark::Depends,
         _ if grants.is_some_and(|grants| is_reported(grants, name, found, asked)) => Mark::Reported,
         _ => Mark::Ok,
@@ -148,6 +162,7 @@ fn steps(policy: &Policy, caller: usize, asked: &Asked<'_>, found: &Explanation)
         let compared = match (mark, &found.outcome) {
             (Mark::NotReached, _) => String::new(),
             (Mark::Denied, Err(denial)) if tells_the_fault(name) => fault(denial),
+            (_, _) if *name == "limits" => spent(policy, caller, found.operation.as_ref()),
             _ => compared(policy, grants, asked, found, name),
         };
         Step {

@@ -32,6 +32,48 @@ fn caller(name: &str, rest: &str) -> String {
 }
 
 #[test]
+fn what_changes_nothing_about_spending_is_told() {
+    for (text, expected) in [
+        (
+            caller("a", "weight = 2"),
+            Some("caller[0].weight has no effect"),
+        ),
+        (
+            caller("a", "guaranteed = 2"),
+            Some("caller[0].guaranteed has no effect"),
+        ),
+        (
+            caller("a", "max_wait = \"1s\""),
+            Some("caller[0].max_wait has no effect"),
+        ),
+        (caller("a", "max_wait = \"1s\"\nconcurrency = 2"), None),
+        (
+            caller(
+                "a",
+                "rate_limit = { requests = 9, per = \"1s\", batch_items = 100 }",
+            ),
+            Some("caller[0].rate_limit.batch_items batches of more items"),
+        ),
+        (
+            caller(
+                "a",
+                "batch_items = 100\nrate_limit = { requests = 9, per = \"1s\", batch_items = 100 }",
+            ),
+            None,
+        ),
+    ] {
+        let found = told(&text);
+        match expected {
+            None => assert_eq!(found, [""; 0], "{text}"),
+            Some(expected) => {
+                assert_eq!(found.len(), 1, "{text} {found:?}");
+                assert!(found[0].starts_with(expected), "{text} {found:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn each_kind_is_told() {
     let token = "1".repeat(64);
     let expires = |at: &str| {

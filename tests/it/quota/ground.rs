@@ -85,6 +85,13 @@ impl Store {
         }
     }
 
+    /// A window begins now in which so much is left.
+    pub fn has_left(&self, requests: u64) {
+        let mut counter = self.counter.lock().expect("the counter");
+        counter.ends = millis(&self.clock) + W;
+        counter.left = requests;
+    }
+
     /// What it answers next, in this order.
     pub fn answers_next(&self, answers: &[&str]) {
         let mut counter = self.counter.lock().expect("the counter");

@@ -195,6 +195,7 @@ fn a_look_up_is_a_request_of_the_quota() {
         metafield.len(),
         super::ground::told(W, W, 20, 1)
     );
+    store.has_left(1);
     store.answers_next(&[&shown]);
     let gateway = gateway(store.address(), TWENTY, &[], &clock);
     let mut client = gateway.connect();
@@ -207,6 +208,7 @@ fn a_look_up_is_a_request_of_the_quota() {
     assert_eq!(refused.code(), Some("quota_exhausted"));
     // A look-up that takes the last one leaves none for the request.
     let other = Store::new(1, &clock);
+    other.has_left(0);
     other.answers_next(&[&shown.replace("Left: 1", "Left: 0")]);
     let second = super::ground::gateway(other.address(), TWENTY, &[], &clock);
     let refused = second.exchange(&update(LIMITED));

@@ -122,7 +122,7 @@ fn a_429_is_waited_out_where_there_is_time() {
     let asked = || store.fake.requests().len() > 1;
     assert_eq!(answer_after(&mut client, &hand, &asked), 200);
     // Where there is none, it is passed on.
-    store.answers_next(&[&spent.replace("Reset-Ms: 2000", "Reset-Ms: 20000")]);
+    store.others_spend(20);
     let passed = gateway.exchange(&update(WRITER));
     assert_eq!((passed.status(), passed.code()), (429, None));
     let lines = gateway.stop();
