@@ -138,6 +138,16 @@ impl Ledger {
                 cell.take_over(old);
             }
         }
+        let (epoch, at) = self.planned.load();
+        next.planned.store(epoch, at);
+        for (new, old) in [
+            (&next.rivals, &self.rivals),
+            (&next.others_spent, &self.others_spent),
+            (&next.others_wish, &self.others_wish),
+            (&next.claimants, &self.claimants),
+        ] {
+            new.store(old.load(SeqCst), SeqCst);
+        }
         next
     }
 
@@ -161,11 +171,15 @@ impl Ledger {
     ) -> Result<Unit, Refused> {
         let now = millis(now);
         let IsProbe(is_probe) = self.pause.admit(now)?;
-        let taken = self.take_share(caller, is_new, now);
+        let mut taken = self.take_share(caller, is_new, now);
+        if matches!(taken, Err((ended, _)) if self.window.at(now) != ended) {
+            // Its window ended meanwhile, by another worker's time.
+            taken = self.take_share(caller, is_new, now);
+        }
         if taken.is_err() && is_probe {
             self.pause.probe_again();
         }
-        let epoch = taken?;
+        let epoch = taken.map_err(|(_, refused)| refused)?;
         Ok(Unit {
             ledger: Arc::clone(self),
             caller,
@@ -176,10 +190,12 @@ impl Ledger {
         })
     }
 
-    fn take_share(&self, caller: usize, is_new: bool, now: u64) -> Result<Epoch, Refused> {
+    /// The window in which it was taken, or was not.
+    fn take_share(&self, caller: usize, is_new: bool, now: u64) -> Result<Epoch, (Epoch, Refused)> {
         let epoch = self.window.at(now);
+        let refused = |why| (epoch, self.refused(why, now));
         let Some(cell) = self.cells.get(caller) else {
-            return Err(self.refused(Why::Share, now));
+            return Err(refused(Why::Share));
         };
         // The first plan of a window takes notes of the one before, so nobody is counted in it earlier.
         if self.planned.of(epoch).is_none() {
@@ -196,14 +212,14 @@ impl Ledger {
                 self.plan(epoch, now);
             }
             if !self.take_own(cell, epoch) {
-                return Err(self.refused(Why::Share, now));
+                return Err(refused(Why::Share));
             }
         }
         if self.window.take(epoch, self.kept()) {
             return Ok(epoch);
         }
         cell.spent.take_one(epoch);
-        Err(self.refused(Why::Store, now))
+        Err(refused(Why::Store))
     }
 
     /// Takes of the caller's own share, or else of what is for whoever comes.
@@ -349,11 +365,18 @@ impl Ledger {
     /// may keep to that and wish for more.
     pub(super) fn share(&self, caller: usize, now: Duration) -> Share {
         let now = millis(now);
-        let epoch = self.window.at(now);
-        if self.planned.of(epoch).is_none() {
-            self.plan(epoch, now);
-        }
         let mut view = self.window.view(now, self.kept());
+        if view.has_ended {
+            // The next one begins with the next request, which may come at once.
+            return Share {
+                view: View { reset: 1, ..view },
+                left: 0,
+                spent: 0,
+            };
+        }
+        if self.planned.of(view.epoch).is_none() {
+            self.plan(view.epoch, now);
+        }
         let pause = millis(self.pause.rest(now));
         if pause > 0 {
             view.available = 0;
@@ -372,7 +395,7 @@ impl Ledger {
         let pool = narrow(self.part_of_pool(caller, pool));
         let by_plan = firm.saturating_sub(spent).saturating_add(pool);
         let left = by_plan.min(view.available);
-        if remaining(&view) > RELEASE && left <= spent.saturating_add(left) / 4 {
+        if pause == 0 && remaining(&view) > RELEASE && left <= spent.saturating_add(left) / 4 {
             cell.is_shown_little();
         }
         Share { view, left, spent }

@@ -20,7 +20,8 @@ pub(super) const FIELDS: [HeaderName; 4] = [WINDOW, RESET, QUOTA, LEFT];
 /// Plans without a limit are said to send such numbers, which limit nothing.
 const MOST_REQUESTS: u32 = 1_000_000;
 
-/// The longest window that is believed.
+/// The shortest and the longest window that are believed, in milliseconds.
+const SHORTEST: u64 = 1_000;
 const LONGEST: u64 = 3_600_000;
 
 /// The longest pause that an answer can ask for.
@@ -29,11 +30,11 @@ const LONGEST_WAIT: Duration = Duration::from_secs(600);
 /// The store's quota, as one answer tells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reading {
-    /// The window's length in milliseconds, at least 1.
+    /// The window's length in milliseconds, from a second to an hour.
     pub window: u64,
     /// Milliseconds until the window ends, at most `window`.
     pub reset: u64,
-    /// Requests in a window.
+    /// Requests in a window, at least 1.
     pub quota: u32,
     /// Requests left in this one, at most `quota`.
     pub left: u32,
@@ -91,7 +92,8 @@ impl Reading {
         if window > LONGEST || quota > most {
             return Err(Ignored::Malformed);
         }
-        if window == 0 || reset > window || left > quota {
+        // A quota of nothing would never be asked again whether it is still so.
+        if window < SHORTEST || quota == 0 || reset > window || left > quota {
             return Err(Ignored::Inconsistent);
         }
         let requests = |number| u32::try_from(number).map_err(|_| Ignored::Malformed);
@@ -161,7 +163,7 @@ mod tests {
             }))
         );
         assert!(told("30000", "30000", "150", "150").unwrap().is_ok());
-        assert!(told("1", "0", "0", "0").unwrap().is_ok());
+        assert!(told("1000", "0", "1", "0").unwrap().is_ok());
         assert!(told("30000", "0", "1000000", "1000000").unwrap().is_ok());
         let bad = [
             ("30000", "1200", "150", "-1", Ignored::Malformed),
@@ -182,6 +184,8 @@ mod tests {
             ("30000", "1200", "1000001", "1", Ignored::Malformed),
             ("3600001", "1200", "150", "1", Ignored::Malformed),
             ("0", "0", "150", "1", Ignored::Inconsistent),
+            ("999", "0", "150", "1", Ignored::Inconsistent),
+            ("30000", "1200", "0", "0", Ignored::Inconsistent),
             ("30000", "30001", "150", "1", Ignored::Inconsistent),
             ("30000", "1200", "150", "151", Ignored::Inconsistent),
         ];

@@ -62,6 +62,8 @@ impl Kept {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct View {
     pub(super) epoch: Epoch,
+    /// Whether it is the one that is to come.
+    pub(super) has_ended: bool,
     pub(super) length: u64,
     /// Until its end.
     pub(super) reset: u64,
@@ -109,8 +111,17 @@ impl Window {
         }
     }
 
+    /// What it is like at `now`. One that has ended is shown as the next one, which a request will begin: whoever
+    /// only looks begins none.
     pub(super) fn view(&self, now: u64, kept: Kept) -> View {
-        let epoch = self.at(now);
+        let (epoch, end) = self.ends.load();
+        let has_ended = now >= end;
+        let length = self.length.load(SeqCst);
+        let (epoch, end) = if has_ended {
+            (epoch.next(), now + length)
+        } else {
+            (epoch, end)
+        };
         let quota = self.quota.load(SeqCst);
         let outstanding = self.outstanding.load(SeqCst);
         let spent = self.spent.of(epoch).map_or(outstanding, narrow);
@@ -119,10 +130,10 @@ impl Window {
             left.saturating_sub(outstanding)
         });
         let own = kept.rest_of(quota).saturating_sub(spent);
-        let (_, end) = self.ends.load();
         View {
             epoch,
-            length: self.length.load(SeqCst),
+            has_ended,
+            length,
             reset: end.saturating_sub(now).max(1),
             quota,
             left,

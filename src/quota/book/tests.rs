@@ -62,6 +62,7 @@ fn where_nothing_is_limited_there_is_no_book_and_no_seat() {
 fn the_smallest_limit_is_shown() {
     let book = book(&[("one", QUOTA)], &[("a", rate(10, 60))], None).unwrap();
     let seat = book.seat(0, &store("one")).unwrap();
+    drop(seat.take(true, ms(0)).unwrap());
     let shown = seat.shown(None, ms(0)).unwrap();
     assert_eq!((shown.quota, shown.left, shown.window), (10, 10, 60_000));
     let reading = Reading {

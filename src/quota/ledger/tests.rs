@@ -285,6 +285,22 @@ fn another_configuration_goes_on_where_this_one_stood() {
     assert_eq!(next.share(0, ms(begin + 500)).spent, spent);
     assert_eq!(next.share(1, ms(begin + 500)).spent, 0);
     assert!(next.take(1, true, ms(begin + 500)).is_ok());
+    // What it was thought to wish is not forgotten.
+    assert!(next.take(1, true, ms(begin + W + 500)).is_ok());
+    assert!(next.cells[0].wish(next.window.at(begin + W + 500)) >= 4000);
+}
+
+#[test]
+fn whoever_only_looks_begins_no_window() {
+    let world = World::new(&[1], &[]);
+    assert!(world.ask(0, 100));
+    let later = ms(100 + 2 * W);
+    assert_eq!(world.ledger.view(later).available, 150);
+    let share = world.ledger.share(0, later);
+    assert_eq!((share.left, share.view.reset), (0, 1));
+    let unit = world.ledger.take(0, true, ms(100 + 3 * W)).unwrap();
+    assert_eq!(world.ledger.view(ms(100 + 3 * W)).reset, W);
+    drop(unit);
 }
 
 #[test]
