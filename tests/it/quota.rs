@@ -1,6 +1,7 @@
 //! What callers may spend: their own limits, and their shares of a store's quota.
 
 mod explained;
+mod failures;
 mod ground;
 mod load;
 mod own;

@@ -28,7 +28,7 @@ fn draw(
         .margin(12)
         .x_label_area_size(36)
         .y_label_area_size(44)
-        .build_cartesian_2d(0..seconds, 0..most)?;
+        .build_cartesian_2d(0..seconds * 6 / 5, 0..most)?;
     chart
         .configure_mesh()
         .x_desc("seconds")
