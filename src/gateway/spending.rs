@@ -166,18 +166,23 @@ impl Spending {
     /// An attempt was answered.
     pub(super) fn answered(&self, unit: Unit, status: StatusCode, headers: &HeaderMap) {
         let reading = Reading::of(headers);
-        let wish = wait_of(headers);
         let answered = match (status, &reading) {
             (StatusCode::TOO_MANY_REQUESTS, Some(Ok(_))) => Answered::Spent,
             (StatusCode::TOO_MANY_REQUESTS, _) => {
-                Answered::Burdened(Burden::PlatformLoad, wish.unwrap_or_default())
+                let wish = wait_of(headers).unwrap_or_default();
+                Answered::Burdened(Burden::PlatformLoad, wish)
             }
-            (StatusCode::SERVICE_UNAVAILABLE, _) => wish.map_or(Answered::Plainly, |wish| {
-                Answered::Burdened(Burden::Unavailable, wish)
-            }),
+            (StatusCode::SERVICE_UNAVAILABLE, _) => wait_of(headers)
+                .map_or(Answered::Plainly, |wish| {
+                    Answered::Burdened(Burden::Unavailable, wish)
+                }),
             _ => Answered::Plainly,
         };
-        unit.answered(reading, answered, chance(), self.clock.steady());
+        let chance = match answered {
+            Answered::Burdened(..) => chance(),
+            Answered::Plainly | Answered::Spent => 0.0,
+        };
+        unit.answered(reading, answered, chance, self.clock.steady());
     }
 
     /// Whether a request that BigCommerce refused for its load may be sent again within the caller's patience.
@@ -221,7 +226,12 @@ impl Spending {
             self.unit.take();
         }
         let now = self.clock.steady();
-        let reading = Reading::of(headers).and_then(Result::ok);
+        let reading = if self.seat.has_budget() {
+            // It knows.
+            None
+        } else {
+            Reading::of(headers).and_then(Result::ok)
+        };
         let retry = denial.and_then(Denial::retry);
         let shown = self.seat.shown(reading, now);
         if let Some(shown) = shown {

@@ -4,7 +4,7 @@
 //! <https://developer.bigcommerce.com/docs/start/best-practices/api-rate-limits>
 
 use http::header::RETRY_AFTER;
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use std::time::Duration;
 
 pub(super) const WINDOW: HeaderName = HeaderName::from_static("x-rate-limit-time-window-ms");
@@ -14,7 +14,7 @@ pub(super) const LEFT: HeaderName = HeaderName::from_static("x-rate-limit-reques
 pub(super) const X_RETRY_AFTER: HeaderName = HeaderName::from_static("x-retry-after");
 
 /// All of them.
-pub(super) const FIELDS: [HeaderName; 4] = [WINDOW, RESET, QUOTA, LEFT];
+pub(super) static FIELDS: [HeaderName; 4] = [WINDOW, RESET, QUOTA, LEFT];
 
 /// The most requests of a window that are believed: a thousand times what the listed plans have and more.
 /// Plans without a limit are said to send such numbers, which limit nothing.
@@ -76,18 +76,33 @@ impl Ignored {
 impl Reading {
     /// Reads an answer's header fields; `None` if it has none of them.
     pub fn of(headers: &HeaderMap) -> Option<Result<Self, Ignored>> {
-        let present = FIELDS.into_iter().filter(|name| headers.contains_key(name));
-        match present.count() {
-            0 => None,
-            4 => Some(Self::read(headers)),
+        let mut found: [Option<&HeaderValue>; 4] = [None; 4];
+        let mut stands_twice = false;
+        // One look at each field costs less than four at all of them.
+        for (name, value) in headers {
+            if !name.as_str().starts_with("x-rate-limit-") {
+                continue;
+            }
+            let known = FIELDS.iter().position(|field| name == field);
+            if let Some(place) = known.and_then(|at| found.get_mut(at)) {
+                stands_twice |= place.replace(value).is_some();
+            }
+        }
+        match found {
+            [None, None, None, None] => None,
+            [Some(window), Some(reset), Some(quota), Some(left)] if !stands_twice => {
+                Some(Self::read([window, reset, quota, left]))
+            }
+            [Some(_), Some(_), Some(_), Some(_)] => Some(Err(Ignored::Malformed)),
             _ => Some(Err(Ignored::Partial)),
         }
     }
 
-    fn read(headers: &HeaderMap) -> Result<Self, Ignored> {
-        let number = |name: &HeaderName| whole(headers, name).ok_or(Ignored::Malformed);
-        let (window, reset) = (number(&WINDOW)?, number(&RESET)?);
-        let (quota, left) = (number(&QUOTA)?, number(&LEFT)?);
+    fn read(values: [&HeaderValue; 4]) -> Result<Self, Ignored> {
+        let [window, reset, quota, left] = values.map(digits);
+        let told = |number: Option<u64>| number.ok_or(Ignored::Malformed);
+        let (window, reset) = (told(window)?, told(reset)?);
+        let (quota, left) = (told(quota)?, told(left)?);
         let most = u64::from(MOST_REQUESTS);
         if window > LONGEST || quota > most {
             return Err(Ignored::Malformed);
@@ -112,11 +127,19 @@ fn whole(headers: &HeaderMap, name: &HeaderName) -> Option<u64> {
     let (value, None) = (values.next()?, values.next()) else {
         return None;
     };
-    let text = value.to_str().ok()?;
-    // A sign would be accepted by `parse`.
-    text.bytes()
-        .all(|byte| byte.is_ascii_digit())
-        .then(|| text.parse().ok())?
+    digits(value)
+}
+
+/// A value of digits alone.
+fn digits(value: &HeaderValue) -> Option<u64> {
+    let digits = value.as_bytes();
+    let add = |sum: u64, byte: &u8| {
+        let digit = byte.checked_sub(b'0').filter(|digit| *digit < 10)?;
+        sum.checked_mul(10)?.checked_add(u64::from(digit))
+    };
+    // Nothing is no number.
+    digits.first()?;
+    digits.iter().try_fold(0, add)
 }
 
 /// How long an answer asks to wait: `Retry-After` or `X-Retry-After`, in seconds, at most ten minutes. A
@@ -133,7 +156,6 @@ pub fn wait_of(headers: &HeaderMap) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
 
     fn headers(fields: &[(HeaderName, &'static str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();

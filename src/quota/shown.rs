@@ -88,7 +88,7 @@ impl Shown {
 
     /// Writes the four fields in the place of those that are there.
     pub fn stamp(&self, headers: &mut HeaderMap) {
-        let [window, reset, quota, left] = FIELDS;
+        let [window, reset, quota, left] = FIELDS.clone();
         headers.insert(window, HeaderValue::from(self.window));
         headers.insert(reset, HeaderValue::from(self.reset));
         headers.insert(quota, HeaderValue::from(self.quota));
