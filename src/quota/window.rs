@@ -181,6 +181,11 @@ impl Window {
         self.spent.take_one(epoch);
     }
 
+    /// Whether the last window that was begun is this one.
+    pub(super) fn is_in_force(&self, epoch: Epoch) -> bool {
+        self.ends.load().0 == epoch
+    }
+
     /// One request may have been spent, and no answer tells.
     pub(super) fn spent_untold(&self) {
         let (epoch, _) = self.ends.load();

@@ -225,6 +225,28 @@ fn a_refusal_that_comes_after_its_window_says_nothing_of_the_next() {
 }
 
 #[test]
+fn answers_that_seem_to_be_of_another_window_are_spent_all_the_same() {
+    let world = World::new(&[1], &[]);
+    let taken = (0..1000_u64).filter(|number| {
+        let now = 100 + number;
+        let Ok(mut unit) = world.ledger.take(0, true, ms(now)) else {
+            return false;
+        };
+        unit.sent(ms(now));
+        let reading = Reading {
+            window: W,
+            // At first a whole window is to come, and from then on next to nothing.
+            reset: if *number == 0 { W } else { 10 },
+            quota: 150,
+            left: 149,
+        };
+        unit.answered(Some(Ok(reading)), Answered::Plainly, 0.0, ms(now));
+        true
+    });
+    assert_eq!(taken.count(), 150);
+}
+
+#[test]
 fn load_of_the_platform_pauses_everyone_until_one_gets_through() {
     let world = World::new(&[1, 1], &[]);
     let strike = |now, wish| {

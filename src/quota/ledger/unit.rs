@@ -62,8 +62,8 @@ impl Unit {
             }
             (Some(_), Err(why)) => {
                 window.ignore(why);
-                if why == Ignored::Stale {
-                    // It was counted in the window before, and need not be in this one.
+                if why == Ignored::Stale && !window.is_in_force(self.epoch) {
+                    // It was counted in the window before, and carried into this one for nothing.
                     window.refund();
                 } else {
                     window.spent_untold();
