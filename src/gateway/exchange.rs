@@ -17,6 +17,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use tokio::time::Instant;
 
+/// How often a request is sent again that BigCommerce refused for its load.
+const MOST_REPEATS: usize = 2;
+
 /// A request that may be sent.
 pub(super) struct Exchange<'a> {
     pub(super) current: &'a Rc<Current>,
@@ -43,9 +46,11 @@ impl Gateway {
     ) -> Result<Answered, Denial> {
         let verb = exchange.allowed.operation().verb;
         let (mut reply, mut credential) = self.attempt(exchange, Used::Current, progress).await?;
-        while let Some(spending) = exchange.spending
-            && spending.can_try_again(reply.response.status(), verb.reads())
+        let mut repeats = 0;
+        while let Some(spending) = exchange.spending.filter(|_| repeats < MOST_REPEATS)
+            && spending.can_try_again(&reply.response, verb.reads())
         {
+            repeats += 1;
             drop(reply);
             let again = spending.wait_again(&self.shared.turns);
             let again = tokio::time::timeout_at(exchange.deadline, again).await;
@@ -164,7 +169,7 @@ impl Gateway {
             .upstream
             .send(&outbound, exchange.deadline, progress);
         let sent = sending.await;
-        if let (Some(spending), Some(mut unit)) = (exchange.spending, unit.flatten()) {
+        if let (Some(spending), Some(unit)) = (exchange.spending, unit.flatten()) {
             match &sent {
                 Ok(reply) => {
                     let response = &reply.response;

@@ -9,7 +9,7 @@ use crate::policy::vocabulary::StoreHash;
 use crate::quota::{
     Answered, Burden, Reading, Refused, Seat, Slot, Unit, Why, ask_to_wait, wait_of,
 };
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +17,9 @@ use std::time::Duration;
 /// How long the first of a queue waits before it looks again whether it may go: what others give back
 /// comes without a sign.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// When one that finds the queue full may come again.
+const FULL: Duration = Duration::from_secs(1);
 
 /// What one request spends.
 pub(super) struct Spending {
@@ -31,6 +34,8 @@ pub(super) struct Spending {
     /// What it has taken of the store's quota and not sent yet.
     unit: RefCell<Option<Unit>>,
     has_asked: Cell<bool>,
+    /// Set once it may have been sent: from then on it counts as begun.
+    has_sent: Cell<bool>,
 }
 
 impl Spending {
@@ -44,6 +49,7 @@ impl Spending {
             slot: RefCell::default(),
             unit: RefCell::default(),
             has_asked: Cell::new(false),
+            has_sent: Cell::new(false),
         }
     }
 
@@ -74,7 +80,8 @@ impl Spending {
             match self.seat.take(!self.has_asked.replace(true), now) {
                 Ok(unit) => drop(self.unit.replace(unit)),
                 Err(refused) => {
-                    if let Some(slot) = self.slot.take() {
+                    let slot = self.slot.borrow_mut().take_if(|_| !self.has_sent.get());
+                    if let Some(slot) = slot {
                         slot.undo();
                     }
                     return Err(refused);
@@ -87,7 +94,10 @@ impl Spending {
     /// Waits in line for as long as the caller may.
     async fn wait(&self, turns: &Turns) -> Result<(), Refused> {
         let Some(place) = turns.line_up(&self.caller.name, self.store) else {
-            return self.enter();
+            return Err(Refused {
+                why: Why::Concurrency,
+                retry: FULL,
+            });
         };
         let come_first = place.come_first();
         let _first = tokio::select! {
@@ -152,13 +162,15 @@ impl Spending {
     /// try, one more.
     pub(super) fn attempt(&self) -> Result<Option<Unit>, Denial> {
         let now = self.clock.steady();
-        let mut unit = self.unit.take();
+        // One of a window that has ended would be nobody's in this one.
+        let mut unit = self.unit.take().filter(|unit| unit.is_in_force(now));
         if unit.is_none() {
             let more = self.seat.take(true, now);
             unit = more.map_err(|refused| denial_of(&refused))?;
         }
         if let Some(unit) = &mut unit {
-            unit.sent(now);
+            unit.sent(now).map_err(|refused| denial_of(&refused))?;
+            self.has_sent.set(true);
         }
         Ok(unit)
     }
@@ -187,9 +199,13 @@ impl Spending {
 
     /// Whether a request that BigCommerce refused for its load may be sent again within the caller's patience.
     /// A 429 says that nothing was done; a 503 need not, so that only what reads is sent again.
-    pub(super) fn can_try_again(&self, status: StatusCode, reads: bool) -> bool {
-        let was_refused = status == StatusCode::TOO_MANY_REQUESTS
-            || (status == StatusCode::SERVICE_UNAVAILABLE && reads);
+    pub(super) fn can_try_again<B>(&self, answer: &Response<B>, reads: bool) -> bool {
+        let status = answer.status();
+        let was_refused = match status {
+            StatusCode::TOO_MANY_REQUESTS => true,
+            StatusCode::SERVICE_UNAVAILABLE => reads && wait_of(answer.headers()).is_some(),
+            _ => false,
+        };
         let now = self.clock.steady();
         if !was_refused || now >= self.patience {
             return false;
@@ -200,7 +216,12 @@ impl Spending {
                 self.unit.replace(Some(unit));
                 true
             }
-            Ok(_) => false,
+            // What the caller has spent is no matter of the store's load.
+            Ok(_)
+            | Err(Refused {
+                why: Why::Share | Why::Concurrency,
+                ..
+            }) => false,
             Err(refused) => self.is_worth_waiting(&refused),
         }
     }

@@ -13,7 +13,7 @@ mod unit;
 pub use unit::{Answered, Unit};
 
 use super::number::{Epoch, Tagged, millis};
-use super::pause::{IsProbe, Pause};
+use super::pause::Pause;
 use super::share::{Claim, Plan, RELEASE};
 use super::window::{Kept, View, Window, narrow};
 use super::{Refused, Why};
@@ -170,21 +170,18 @@ impl Ledger {
         now: Duration,
     ) -> Result<Unit, Refused> {
         let now = millis(now);
-        let IsProbe(is_probe) = self.pause.admit(now)?;
+        self.pause.check(now)?;
         let mut taken = self.take_share(caller, is_new, now);
         if matches!(taken, Err((ended, _)) if self.window.at(now) != ended) {
             // Its window ended meanwhile, by another worker's time.
             taken = self.take_share(caller, is_new, now);
-        }
-        if taken.is_err() && is_probe {
-            self.pause.probe_again();
         }
         let epoch = taken.map_err(|(_, refused)| refused)?;
         Ok(Unit {
             ledger: Arc::clone(self),
             caller,
             epoch,
-            is_probe,
+            is_probe: false,
             sent: None,
             is_settled: false,
         })
@@ -237,6 +234,13 @@ impl Ledger {
         cell.firm.add(epoch, 1);
         cell.spent.add(epoch, 1);
         true
+    }
+
+    /// A request of a caller was not sent.
+    fn give_back(&self, caller: usize, epoch: Epoch) {
+        if let Some(cell) = self.cells.get(caller) {
+            cell.spent.take_one(epoch);
+        }
     }
 
     /// How many callers the last plan was for.

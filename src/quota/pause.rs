@@ -48,36 +48,56 @@ pub(super) struct Pause {
 pub(super) struct IsProbe(pub(super) bool);
 
 impl Pause {
-    /// Whether a request may go to the store.
-    pub(super) fn admit(&self, now: u64) -> Result<IsProbe, Refused> {
+    /// Whether it makes sense to prepare a request for the store.
+    pub(super) fn check(&self, now: u64) -> Result<(), Refused> {
         let until = self.until.load(SeqCst);
-        if until == 0 {
-            return Ok(IsProbe(false));
+        if now < until {
+            return Err(self.refused(Duration::from_millis(until - now)));
         }
-        let refused = |retry| Refused {
+        if until > 0 && now < self.probe.load(SeqCst) {
+            return Err(self.refused(AGAIN));
+        }
+        Ok(())
+    }
+
+    fn refused(&self, retry: Duration) -> Refused {
+        Refused {
             why: self.why(),
             retry,
-        };
-        if now < until {
-            return Err(refused(Duration::from_millis(until - now)));
         }
+    }
+
+    /// Whether a request may go to the store, and is the one that goes first.
+    pub(super) fn admit(&self, now: u64) -> Result<IsProbe, Refused> {
+        self.check(now)?;
+        if self.until.load(SeqCst) == 0 {
+            return Ok(IsProbe(false));
+        }
+        let refused = |retry| self.refused(retry);
         let probe = self.probe.load(SeqCst);
-        if now < probe {
-            return Err(refused(AGAIN));
-        }
         let first = (self.probe).compare_exchange(probe, now + PROBE, SeqCst, SeqCst);
         first.map(|_| IsProbe(true)).map_err(|_| refused(AGAIN))
     }
 
     /// BigCommerce answered that it is under load. `chance`, evenly from 0 to 1, lengthens the pause by up to
     /// a half, so that those who wait do not come back together.
-    pub(super) fn strike(&self, burden: Burden, wish: Duration, chance: f64, now: u64) {
+    ///
+    /// While there is a pause, only the one that goes first can begin the next: what was under way together
+    /// is one sign, and at most asks for a longer wait.
+    pub(super) fn strike(
+        &self,
+        burden: Burden,
+        wish: Duration,
+        is_probe: bool,
+        chance: f64,
+        now: u64,
+    ) {
         let until = self.until.load(SeqCst);
-        if now < until {
-            // Several that were under way together are one sign.
+        if until > 0 && !is_probe {
+            self.until.fetch_max(now + millis(wish), SeqCst);
             return;
         }
-        let strikes = self.strikes.fetch_add(1, SeqCst);
+        let strikes = self.strikes.load(SeqCst);
         let grown = FIRST.saturating_mul(1 << strikes.min(16)).min(LONGEST);
         let base = grown.max(millis(wish));
         let pause = base + share_of(base, chance);
@@ -86,6 +106,7 @@ impl Pause {
             .is_ok()
         {
             let is_unavailable = u32::from(burden == Burden::Unavailable);
+            self.strikes.fetch_add(1, SeqCst);
             self.is_unavailable.store(is_unavailable, SeqCst);
             self.probe.store(0, SeqCst);
         }
@@ -138,9 +159,9 @@ mod tests {
     fn pauses_grow_and_one_goes_first() {
         let pause = Pause::default();
         assert_eq!(pause.admit(0), Ok(IsProbe(false)));
-        pause.strike(Burden::PlatformLoad, NONE, 0.0, 100);
+        pause.strike(Burden::PlatformLoad, NONE, false, 0.0, 100);
         // Those that were under way with it change nothing.
-        pause.strike(Burden::Unavailable, NONE, 1.0, 101);
+        pause.strike(Burden::Unavailable, NONE, false, 1.0, 101);
         let refused = |why, millis| {
             Err(Refused {
                 why,
@@ -151,7 +172,9 @@ mod tests {
         assert_eq!(pause.admit(1099), refused(Why::PlatformLoad, 1));
         assert_eq!(pause.admit(1100), Ok(IsProbe(true)));
         assert_eq!(pause.admit(1100), refused(Why::PlatformLoad, 1000));
-        pause.strike(Burden::PlatformLoad, NONE, 1.0, 1200);
+        // One that was under way before it changes nothing either.
+        pause.strike(Burden::PlatformLoad, NONE, false, 1.0, 1150);
+        pause.strike(Burden::PlatformLoad, NONE, true, 1.0, 1200);
         assert_eq!(pause.admit(4199), refused(Why::PlatformLoad, 1));
         assert_eq!(pause.admit(4200), Ok(IsProbe(true)));
         // It got lost: another goes.
@@ -162,20 +185,20 @@ mod tests {
         assert_eq!(pause.admit(4201 + PROBE), Ok(IsProbe(true)));
         pause.clear();
         assert_eq!(pause.admit(30_000), Ok(IsProbe(false)));
-        pause.strike(Burden::PlatformLoad, NONE, 0.0, 30_000);
+        pause.strike(Burden::PlatformLoad, NONE, false, 0.0, 30_000);
         assert_eq!(pause.rest(30_000), Duration::from_secs(1));
     }
 
     #[test]
     fn a_wish_is_kept_to_and_growth_has_a_bound() {
         let pause = Pause::default();
-        pause.strike(Burden::Unavailable, Duration::from_secs(7), 0.5, 0);
+        pause.strike(Burden::Unavailable, Duration::from_secs(7), false, 0.5, 0);
         assert_eq!(pause.rest(0), Duration::from_millis(8750));
         let refused = pause.admit(0).unwrap_err();
         assert_eq!(refused.why, Why::Unavailable);
         let mut now = 8750;
         for _ in 0..40 {
-            pause.strike(Burden::PlatformLoad, NONE, 1.0, now);
+            pause.strike(Burden::PlatformLoad, NONE, true, 1.0, now);
             let rest = pause.rest(now);
             assert!(rest <= Duration::from_secs(90));
             now += millis(rest);

@@ -53,7 +53,9 @@ impl Spending {
         let most = nanos(terms.fill());
         let mut before = self.full_at.load(SeqCst);
         loop {
-            let full_at = before.max(now).saturating_add(cost);
+            // What a smaller rate has left behind is no more than this one's whole.
+            let debt_ends = before.min(now.saturating_add(most));
+            let full_at = debt_ends.max(now).saturating_add(cost);
             let wait = full_at.saturating_sub(now).saturating_sub(most);
             if wait > 0 {
                 return Err(Duration::from_nanos(wait));

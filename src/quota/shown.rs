@@ -82,6 +82,7 @@ impl Shown {
         Self {
             left: 0,
             reset: millis(retry).max(1),
+            window: self.window.max(millis(retry)),
             ..self
         }
     }

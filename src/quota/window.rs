@@ -34,8 +34,10 @@ pub(super) struct Window {
     pub(super) pool: Tagged,
     /// Set once an answer that tells nothing has shown when the window ends at the latest.
     is_bounded: Tagged,
-    /// Requests that may be counted without its having been told: those being sent, and those about to be.
-    outstanding: AtomicU32,
+    /// Requests that were sent and may be counted without its having been told.
+    sent: AtomicU32,
+    /// Requests that are about to be sent in this window; one that is not by its end must be taken anew.
+    reserved: Tagged,
     quota: AtomicU32,
     length: AtomicU64,
     /// Headers that told nothing, by the reason.
@@ -89,7 +91,8 @@ impl Window {
             left: Tagged::default(),
             pool: Tagged::default(),
             is_bounded: Tagged::default(),
-            outstanding: AtomicU32::new(0),
+            sent: AtomicU32::new(0),
+            reserved: Tagged::default(),
             quota: AtomicU32::new(quota),
             length: AtomicU64::new(length.max(1)),
             ignored: Default::default(),
@@ -123,8 +126,10 @@ impl Window {
             (epoch, end)
         };
         let quota = self.quota.load(SeqCst);
-        let outstanding = self.outstanding.load(SeqCst);
-        let spent = self.spent.of(epoch).map_or(outstanding, narrow);
+        let on_its_way = self.sent.load(SeqCst);
+        let reserved = self.reserved.of(epoch).map_or(0, narrow);
+        let outstanding = on_its_way.saturating_add(reserved);
+        let spent = self.spent.of(epoch).map_or(on_its_way, narrow);
         let told = self.left.of(epoch).map(narrow);
         let left = told.map_or(quota.saturating_sub(spent), |left| {
             left.saturating_sub(outstanding)
@@ -146,10 +151,10 @@ impl Window {
         }
     }
 
-    /// Spends one request of this window, if there is one. It is outstanding until it is settled.
+    /// Spends one request of this window, if there is one. It is reserved until it departs or is cancelled.
     pub(super) fn take(&self, epoch: Epoch, kept: Kept) -> bool {
         let most = u64::from(kept.rest_of(self.quota.load(SeqCst)));
-        let carried = u64::from(self.outstanding.load(SeqCst));
+        let carried = u64::from(self.sent.load(SeqCst));
         let took = self.spent.change(epoch, |spent| {
             Some(spent.unwrap_or(carried) + 1).filter(|spent| *spent <= most)
         });
@@ -157,25 +162,36 @@ impl Window {
             return false;
         }
         // Counted before it is compared: two workers may both be refused the last one, and never both get it.
-        let outstanding = self.outstanding.fetch_add(1, SeqCst) + 1;
-        let left = self.left.of(epoch).unwrap_or(u64::MAX);
-        if u64::from(outstanding) > left {
-            self.settle();
-            self.refund();
+        let reserved = self.reserved.add(epoch, 1);
+        let outstanding = reserved + u64::from(self.sent.load(SeqCst));
+        if outstanding > self.left.of(epoch).unwrap_or(u64::MAX) {
+            self.cancel(epoch);
             return false;
         }
         true
     }
 
+    /// A request that was reserved in this window is not sent.
+    pub(super) fn cancel(&self, epoch: Epoch) {
+        self.reserved.take_one(epoch);
+        self.spent.take_one(epoch);
+    }
+
+    /// A request that was reserved in this window is sent. It is outstanding until it is settled.
+    pub(super) fn depart(&self, epoch: Epoch) {
+        self.sent.fetch_add(1, SeqCst);
+        self.reserved.take_one(epoch);
+    }
+
     /// One request less is outstanding: what its answer told was observed before, or nothing is to be told.
     pub(super) fn settle(&self) {
         // It fails for nothing but a number that is zero, and stays so then.
-        self.outstanding
+        self.sent
             .fetch_update(SeqCst, SeqCst, |number| number.checked_sub(1))
             .ok();
     }
 
-    /// One request was not spent after all. If its window has ended, it was carried into this one.
+    /// One request that was sent was not spent after all. If its window has ended, it was carried into this one.
     pub(super) fn refund(&self) {
         let (epoch, _) = self.ends.load();
         self.spent.take_one(epoch);
@@ -314,6 +330,7 @@ mod tests {
         let epoch = window.at(now);
         let took = window.take(epoch, kept(free));
         if took {
+            window.depart(epoch);
             window.settle();
         }
         took
@@ -374,6 +391,8 @@ mod tests {
         let epoch = window.at(20);
         assert!(window.take(epoch, kept(0)) && window.take(epoch, kept(0)));
         assert!(!window.take(epoch, kept(0)));
+        window.depart(epoch);
+        window.depart(epoch);
         // One comes back, and has told that it was counted.
         window.observe(&reading(W - 30, 1), 20, 40).unwrap();
         window.settle();
@@ -382,6 +401,7 @@ mod tests {
         window.settle();
         window.refund();
         assert!(window.take(epoch, kept(0)));
+        window.depart(epoch);
         // And was lost: it may have been counted.
         window.spent_untold();
         window.settle();
@@ -463,7 +483,10 @@ mod tests {
                         let before = window.view(now, kept(20));
                         let took = window.take(epoch, kept(20));
                         prop_assert_eq!(took, before.available > 0, "{:?}", before);
-                        open += u32::from(took);
+                        if took {
+                            window.depart(epoch);
+                            open += 1;
+                        }
                     }
                     3 if open > 0 => {
                         window.settle();

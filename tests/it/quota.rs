@@ -3,6 +3,7 @@
 mod explained;
 mod failures;
 mod ground;
+mod held;
 mod load;
 mod own;
 mod python;

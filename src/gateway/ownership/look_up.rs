@@ -131,9 +131,15 @@ impl Prover<'_> {
         let mark = self.memory.mark(now());
         match self.get(look_up, id, entry).await {
             Ok(owner) => Ok(ask.found(owner, mark)),
-            // What is this request's own, its time and its worker's connections, another may have.
+            // What is this request's own, its time, its share and its worker's connections, another may have.
             Err(
-                missed @ Missed::Failed(Denial::UpstreamTimeout { .. } | Denial::Overloaded { .. }),
+                missed @ Missed::Failed(
+                    Denial::UpstreamTimeout { .. }
+                    | Denial::Overloaded { .. }
+                    | Denial::QuotaExhausted { .. }
+                    | Denial::RateLimited { .. }
+                    | Denial::UpstreamOverloaded { .. },
+                ),
             ) => Err(missed),
             Err(missed) => {
                 ask.missed(look_up.operation().customer, missed.clone());

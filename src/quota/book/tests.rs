@@ -77,7 +77,7 @@ fn the_smallest_limit_is_shown() {
     assert_eq!(other.shown(None, ms(0)).unwrap().left, 10);
     // With one, what is known of it.
     let mut unit = seat.take(true, ms(1)).unwrap().unwrap();
-    unit.sent(ms(1));
+    unit.sent(ms(1)).unwrap();
     unit.answered(
         Some(Ok(reading)),
         crate::quota::Answered::Plainly,

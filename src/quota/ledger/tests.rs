@@ -35,7 +35,7 @@ impl World {
         let Ok(mut unit) = self.ledger.take(caller, true, ms(now)) else {
             return false;
         };
-        unit.sent(ms(now));
+        unit.sent(ms(now)).unwrap();
         let epoch = self.store.at(now);
         assert!(self.store.take(epoch, ALL), "the store refused at {now}");
         self.store.settle();
@@ -187,7 +187,7 @@ fn shares_below_one_request_go_round() {
 fn a_store_that_is_spent_is_left_alone_until_its_window_ends() {
     let world = World::new(&[1], &[]);
     let mut unit = world.ledger.take(0, true, ms(1000)).unwrap();
-    unit.sent(ms(1000));
+    unit.sent(ms(1000)).unwrap();
     let reading = Reading {
         window: W,
         reset: 5_000,
@@ -214,7 +214,7 @@ fn a_refusal_that_comes_after_its_window_says_nothing_of_the_next() {
     };
     let sent = |now| {
         let mut unit = world.ledger.take(0, true, ms(now)).unwrap();
-        unit.sent(ms(now));
+        unit.sent(ms(now)).unwrap();
         unit
     };
     sent(1000).answered(Some(Ok(reading(W, 100))), Answered::Plainly, 0.0, ms(1010));
@@ -232,7 +232,7 @@ fn answers_that_seem_to_be_of_another_window_are_spent_all_the_same() {
         let Ok(mut unit) = world.ledger.take(0, true, ms(now)) else {
             return false;
         };
-        unit.sent(ms(now));
+        unit.sent(ms(now)).unwrap();
         let reading = Reading {
             window: W,
             // At first a whole window is to come, and from then on next to nothing.
@@ -251,7 +251,7 @@ fn load_of_the_platform_pauses_everyone_until_one_gets_through() {
     let world = World::new(&[1, 1], &[]);
     let strike = |now, wish| {
         let mut unit = world.ledger.take(0, true, ms(now)).unwrap();
-        unit.sent(ms(now));
+        unit.sent(ms(now)).unwrap();
         let burdened = Answered::Burdened(Burden::PlatformLoad, ms(wish));
         unit.answered(None, burdened, 0.0, ms(now));
     };
@@ -261,10 +261,12 @@ fn load_of_the_platform_pauses_everyone_until_one_gets_through() {
     assert_eq!(world.ledger.share(1, ms(11)).left, 0);
     // One goes first and is refused again; another one goes next and is never heard of.
     strike(3010, 0);
-    let lost = world.ledger.take(1, true, ms(5010)).unwrap();
+    let mut lost = world.ledger.take(1, true, ms(5010)).unwrap();
+    lost.sent(ms(5010)).unwrap();
     assert!(world.ledger.take(0, true, ms(5010)).is_err());
     drop(lost);
-    let first = world.ledger.take(1, true, ms(5011)).unwrap();
+    let mut first = world.ledger.take(1, true, ms(5011)).unwrap();
+    first.sent(ms(5011)).unwrap();
     assert!(world.ledger.take(0, true, ms(5011)).is_err());
     first.answered(None, Answered::Plainly, 0.0, ms(5012));
     assert!(world.ledger.take(0, true, ms(5013)).is_ok());
@@ -281,8 +283,10 @@ fn what_is_not_sent_is_given_back() {
     let held: Vec<_> = (0..100)
         .map(|_| world.ledger.take(0, true, ms(1000)).unwrap())
         .collect();
+    // They hold nothing of that: who has not sent must take anew.
     assert!(world.ledger.take(0, true, ms(W + 10)).is_ok());
-    assert_eq!(world.ledger.view(ms(W + 10)).available, 50);
+    assert_eq!(world.ledger.view(ms(W + 10)).available, 150);
+    assert!(held.iter().all(|unit| !unit.is_in_force(ms(W + 10))));
     drop(held);
     assert_eq!(world.ledger.view(ms(W + 10)).available, 150);
 }

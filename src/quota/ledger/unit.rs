@@ -1,7 +1,8 @@
 //! One request of a store's quota, from when it is taken to what its answer tells.
 
+use super::super::Refused;
 use super::super::number::{Epoch, millis};
-use super::super::pause::Burden;
+use super::super::pause::{Burden, IsProbe};
 use super::super::reading::{Ignored, Reading};
 use super::Ledger;
 use std::sync::Arc;
@@ -31,14 +32,39 @@ pub enum Answered {
 }
 
 impl Unit {
-    /// The request may be on its way from now on.
-    pub fn sent(&mut self, now: Duration) {
-        self.sent.get_or_insert(millis(now));
+    /// Whether the window that it was taken of is still in force; if not, it must be taken anew.
+    pub fn is_in_force(&self, now: Duration) -> bool {
+        self.ledger.window.at(millis(now)) == self.epoch
+    }
+
+    /// The request may be on its way from now on, if the store may be asked. After a pause this is where one
+    /// goes first, and not before it can: nothing of the caller's holds it up from here.
+    pub fn sent(&mut self, now: Duration) -> Result<(), Refused> {
+        let now = millis(now);
+        if self.sent.is_none() {
+            let IsProbe(is_probe) = self.ledger.pause.admit(now)?;
+            self.is_probe = is_probe;
+            self.ledger.window.depart(self.epoch);
+            self.sent = Some(now);
+        }
+        Ok(())
     }
 
     /// Nothing of the request was sent after all.
-    pub fn unsent(&mut self) {
-        self.sent = None;
+    pub fn unsent(mut self) {
+        if self.sent.take().is_some() {
+            self.ledger.window.settle();
+            self.ledger.window.refund();
+            self.ledger.give_back(self.caller, self.epoch);
+            self.end_probe();
+        }
+        self.is_settled = true;
+    }
+
+    fn end_probe(&self) {
+        if self.is_probe {
+            self.ledger.pause.probe_again();
+        }
     }
 
     /// The answer has come. `chance`, evenly from 0 to 1, is for the pause that it may ask for.
@@ -76,7 +102,9 @@ impl Unit {
         self.is_settled = true;
         match answered {
             Answered::Burdened(burden, wish) => {
-                self.ledger.pause.strike(burden, wish, chance, now);
+                self.ledger
+                    .pause
+                    .strike(burden, wish, self.is_probe, chance, now);
             }
             Answered::Plainly | Answered::Spent if self.is_probe => self.ledger.pause.clear(),
             Answered::Plainly | Answered::Spent => {}
@@ -91,15 +119,11 @@ impl Drop for Unit {
         }
         if self.sent.is_some() {
             self.ledger.window.spent_untold();
+            self.ledger.window.settle();
         } else {
-            self.ledger.window.refund();
-            if let Some(cell) = self.ledger.cells.get(self.caller) {
-                cell.spent.take_one(self.epoch);
-            }
+            self.ledger.window.cancel(self.epoch);
+            self.ledger.give_back(self.caller, self.epoch);
         }
-        self.ledger.window.settle();
-        if self.is_probe {
-            self.ledger.pause.probe_again();
-        }
+        self.end_probe();
     }
 }

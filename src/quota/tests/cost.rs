@@ -50,7 +50,7 @@ fn request(book: &Arc<Book>, caller: usize, store: &StoreHash, now: Duration) ->
     let Ok(Some(mut unit)) = seat.take(true, now) else {
         return false;
     };
-    unit.sent(now);
+    unit.sent(now).unwrap();
     let reading = Reading {
         window: 30_000,
         reset: 20_000,

@@ -222,7 +222,11 @@ impl World<'_> {
     fn send(&mut self, now: u64, caller: usize) -> bool {
         match self.seats[caller].take(true, ms(now)) {
             Ok(Some(mut unit)) => {
-                unit.sent(ms(now));
+                let gone = unit.sent(ms(now));
+                if gone.is_err() {
+                    self.cell(now, caller).refused += 1;
+                    return false;
+                }
                 let delay = self.chance.within(self.scenario.delay);
                 let flight = Flight {
                     caller,
