@@ -4,8 +4,9 @@ use crate::doors;
 use crate::support::gateway::{CREDENTIAL, Folder};
 use crate::support::http1::json;
 use crate::support::tls::Authority;
-use metafield_gateway::sandbox::{Limit, Options, Seed, spawn};
+use metafield_gateway::sandbox::{Limit, Options, Running, Seed, spawn};
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -53,15 +54,11 @@ fn succeeded(output: &Output) -> String {
     out
 }
 
-#[test]
-fn it_works_with_another_host_and_token() {
-    let client = installed();
+/// A store with this quota, and the id of the one metafield in it.
+pub fn store(limit: Limit) -> (Running, String) {
     let store = spawn(Options {
         token: CREDENTIAL.to_owned(),
-        limit: Limit {
-            requests: QUOTA,
-            window: Duration::from_secs(3600),
-        },
+        limit,
         ..Options::default()
     });
     let store = store.expect("a store");
@@ -72,22 +69,38 @@ fn it_works_with_another_host_and_token() {
         value: "bronze",
         permission_set: "app_only",
     };
-    let metafield = store
-        .shared()
-        .with_store(|shelf| shelf.seed(seed, jiff::Timestamp::UNIX_EPOCH));
-    let metafield = metafield.expect("a metafield").to_string();
-    let (authority, folder) = (Authority::new(), Folder::new());
-    let gateway = doors::setup(store.address, &authority, "").start();
-    let output = Command::new("python3")
-        .arg(concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/tests/python/client.py"
-        ))
-        .arg(&metafield)
+    let shelf = store.shared();
+    let metafield = shelf.with_store(|shelf| shelf.seed(seed, jiff::Timestamp::UNIX_EPOCH));
+    (store, metafield.expect("a metafield").to_string())
+}
+
+/// An application of `tests/python` that uses the client before a gateway.
+pub fn python(client: &Path, application: &str, gateway: SocketAddr) -> Command {
+    let mut command = Command::new("python3");
+    command
+        .arg(
+            Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("tests/python")
+                .join(application),
+        )
         .env("PYTHONPATH", client)
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("NO_PROXY", "127.0.0.1")
-        .env("BC_API_ENDPOINT", gateway.address().to_string())
+        .env("BC_API_ENDPOINT", gateway.to_string());
+    command
+}
+
+#[test]
+fn it_works_with_another_host_and_token() {
+    let client = installed();
+    let (store, metafield) = store(Limit {
+        requests: QUOTA,
+        window: Duration::from_secs(3600),
+    });
+    let (authority, folder) = (Authority::new(), Folder::new());
+    let gateway = doors::setup(store.address, &authority, "").start();
+    let output = python(&client, "client.py", gateway.address())
+        .arg(&metafield)
         .env(
             "REQUESTS_CA_BUNDLE",
             folder.write("ca.crt", authority.pem()),

@@ -1,6 +1,6 @@
 //! A store that counts its requests by the test's clock, and a gateway by the same clock.
 
-use crate::support::client::Request;
+use crate::support::client::{Client, Request};
 use crate::support::fake::Fake;
 use crate::support::gateway::{Gateway, Setup};
 use crate::support::http1::Message;
@@ -170,6 +170,15 @@ pub fn gateway(
 /// An update by a caller.
 pub fn update(token: &str) -> Request {
     Request::update("{}").instead("X-Auth-Token", token)
+}
+
+/// Sends a request again and again until it is refused; how often it was not.
+pub fn spend(client: &mut Client, request: &Request) -> u32 {
+    let mut count = 0;
+    while client.exchange(request).status() == 200 {
+        count += 1;
+    }
+    count
 }
 
 /// The four figures of an answer: window, reset, quota, left.

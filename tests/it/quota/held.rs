@@ -1,6 +1,6 @@
 //! Whoever is slow with its body holds nothing that others need.
 
-use super::ground::{Store, TWENTY, W, clock, gateway, update};
+use super::ground::{Store, TWENTY, W, clock, gateway, spend, update};
 use crate::support::client::{CUSTOMER, Request};
 use crate::support::gateway::{READER, WRITER};
 use std::time::Duration;
@@ -26,11 +26,7 @@ fn heads_of_the_last_window_spend_nothing_of_the_next() {
     gateway.wait_for_metric(LEFT, 20.0);
     // Both wish for more than there is: each has a half, whoever held what before.
     let mut client = gateway.connect();
-    let mut count = 0;
-    while client.exchange(&get()).status() == 200 {
-        count += 1;
-    }
-    assert_eq!(count, 10);
+    assert_eq!(spend(&mut client, &get()), 10);
     let mut statuses = Vec::new();
     for client in &mut slow {
         client.send("{}");

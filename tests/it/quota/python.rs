@@ -2,16 +2,15 @@
 
 use super::ground::text;
 use crate::doors;
-use crate::python_client::{REMEDY, installed};
+use crate::python_client::{REMEDY, installed, python, store};
 use crate::support::client::{CUSTOMER, Client, Request};
-use crate::support::gateway::{CREDENTIAL, Folder, Gateway, READER};
+use crate::support::gateway::{Folder, READER};
 use crate::support::http1::json;
 use crate::support::tls::{Authority, Dialer};
 use metafield_gateway::observe::Clock;
-use metafield_gateway::sandbox::{Limit, Options, Seed, spawn};
+use metafield_gateway::sandbox::Limit;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 /// The store's requests in a second.
@@ -19,57 +18,27 @@ const QUOTA: u32 = 40;
 /// How many the client sends.
 const REQUESTS: usize = 50;
 
-/// The application, its lines to be read.
-fn start(client: &Path, gateway: &Gateway, metafield: &str, authority: &Path) -> Child {
-    Command::new("python3")
-        .arg(concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/tests/python/throttled.py"
-        ))
-        .args([metafield, &REQUESTS.to_string()])
-        .env("PYTHONPATH", client)
-        .env("PYTHONDONTWRITEBYTECODE", "1")
-        .env("NO_PROXY", "127.0.0.1")
-        .env("BC_API_ENDPOINT", gateway.address().to_string())
-        .env("REQUESTS_CA_BUNDLE", authority)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap_or_else(|error| panic!("{REMEDY}: {error}"))
-}
-
 #[test]
 fn it_keeps_to_its_share_and_is_never_refused() {
     let client = installed();
-    let store = spawn(Options {
-        token: CREDENTIAL.to_owned(),
-        limit: Limit {
-            requests: QUOTA,
-            window: Duration::from_secs(1),
-        },
-        ..Options::default()
+    let (store, metafield) = store(Limit {
+        requests: QUOTA,
+        window: Duration::from_secs(1),
     });
-    let store = store.expect("a store");
-    let seed = Seed {
-        customer: 7,
-        namespace: "loyalty",
-        key: "tier",
-        value: "bronze",
-        permission_set: "app_only",
-    };
-    let shelf = store.shared();
-    let metafield = shelf.with_store(|shelf| shelf.seed(seed, jiff::Timestamp::UNIX_EPOCH));
-    let metafield = metafield.expect("a metafield").to_string();
     let (authority, folder) = (Authority::new(), Folder::new());
     let setup = doors::setup(store.address, &authority, "");
     let quota = format!("quota = {{ requests = {QUOTA}, per = \"1s\" }}");
     let text = text(&setup, &quota, &[]);
     let gateway = setup.start_as(&text, &Clock::system());
-    let mut python = start(
-        &client,
-        &gateway,
-        &metafield,
-        &folder.write("ca.crt", authority.pem()),
-    );
+    let mut python = python(&client, "throttled.py", gateway.address())
+        .args([metafield, REQUESTS.to_string()])
+        .env(
+            "REQUESTS_CA_BUNDLE",
+            folder.write("ca.crt", authority.pem()),
+        )
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("{REMEDY}: {error}"));
     let out = python.stdout.take().expect("its output");
     let tls = Dialer::trusting(&authority).connect(gateway.address());
     let mut greedy = Client::over(tls.expect("a connection"));

@@ -1,6 +1,6 @@
 //! What callers read of their limits.
 
-use super::ground::{Store, TWENTY, W, clock, figures, gateway, number, told, update};
+use super::ground::{Store, TWENTY, W, clock, figures, gateway, number, spend, told, update};
 use crate::support::client::{CUSTOMER, Request};
 use crate::support::gateway::{Setup, WRITER};
 
@@ -40,6 +40,13 @@ fn every_answer_to_a_limited_caller_has_all_four() {
             "{shown:?}"
         );
     }
+    // Refusals too, and what they show fits together.
+    let mut client = gateway.connect();
+    spend(&mut client, &update(WRITER));
+    let refused = client.exchange(&update(WRITER));
+    let shown = figures(&refused);
+    assert_eq!((refused.status(), shown[3]), (429, 0));
+    assert!(shown[1] <= shown[0], "{shown:?}");
     // Who is not known learns nothing.
     let unknown = gateway.exchange(&update("canary-token-of-nobody"));
     for name in FIELDS {
