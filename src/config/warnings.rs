@@ -163,7 +163,7 @@ fn unspendable(file: &File, caller: &Caller, key: &dyn Fn(&str) -> String) -> Ve
         stores.any(|store| store.quota.is_some() && file::quota::reaches(caller, &store.hash));
     let most = caller.grants.batch_items.as_ref();
     let most = most.map_or(file.limits.batch_items, |most| most.value);
-    let never = terms.batch_items.filter(|rate| most > rate.burst as usize);
+    let never = terms.largest_batch().filter(|largest| most > *largest);
     let (no_store, no_limit) = (
         "has no effect: none of the caller's stores has a `quota`",
         "has no effect: the caller has no limit of its own, and none of its stores a `quota`",

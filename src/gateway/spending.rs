@@ -6,9 +6,7 @@ use crate::denial::Denial;
 use crate::identity::Caller;
 use crate::observe::Clock;
 use crate::policy::vocabulary::StoreHash;
-use crate::quota::{
-    Answered, Burden, Reading, Refused, Seat, Slot, Unit, Why, ask_to_wait, wait_of,
-};
+use crate::quota::{Answered, Burden, Reading, Refused, Seat, Slot, Unit, Why, ask_to_wait};
 use http::{HeaderMap, Response, StatusCode};
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -95,7 +93,7 @@ impl Spending {
     async fn wait(&self, turns: &Turns) -> Result<(), Refused> {
         let Some(place) = turns.line_up(&self.caller.name, self.store) else {
             return Err(Refused {
-                why: Why::Concurrency,
+                why: Why::Queue,
                 retry: FULL,
             });
         };
@@ -129,7 +127,7 @@ impl Spending {
     /// any moment; the end of a window cannot come earlier.
     fn is_worth_waiting(&self, refused: &Refused) -> bool {
         match refused.why {
-            Why::Concurrency | Why::Share => true,
+            Why::Concurrency | Why::Queue | Why::Share => true,
             Why::Rate | Why::BatchItems | Why::Store | Why::PlatformLoad | Why::Unavailable => {
                 self.clock.steady() + refused.retry <= self.patience
             }
@@ -138,14 +136,11 @@ impl Spending {
 
     /// Counts the items of a batch that is about to be sent.
     pub(super) async fn count_items(&self, items: usize) -> Result<(), Denial> {
-        let most = self.seat.terms().batch_items.map(|rate| rate.burst);
-        let Some(most) = most else { return Ok(()) };
-        let items = u32::try_from(items).unwrap_or(u32::MAX);
-        if items > most {
-            // It would never be its turn.
-            let limit = usize::try_from(most).unwrap_or(usize::MAX);
+        let largest = self.seat.terms().largest_batch();
+        if let Some(limit) = largest.filter(|limit| items > *limit) {
             return Err(Denial::BatchOverGrant { limit });
         }
+        let items = u32::try_from(items).unwrap_or(u32::MAX);
         loop {
             let now = self.clock.steady();
             match self.seat.count_items(items, now) {
@@ -178,18 +173,7 @@ impl Spending {
     /// An attempt was answered.
     pub(super) fn answered(&self, unit: Unit, status: StatusCode, headers: &HeaderMap) {
         let reading = Reading::of(headers);
-        let answered = match (status, &reading) {
-            (StatusCode::TOO_MANY_REQUESTS, Some(Ok(_))) => Answered::Spent,
-            (StatusCode::TOO_MANY_REQUESTS, _) => {
-                let wish = wait_of(headers).unwrap_or_default();
-                Answered::Burdened(Burden::PlatformLoad, wish)
-            }
-            (StatusCode::SERVICE_UNAVAILABLE, _) => wait_of(headers)
-                .map_or(Answered::Plainly, |wish| {
-                    Answered::Burdened(Burden::Unavailable, wish)
-                }),
-            _ => Answered::Plainly,
-        };
+        let answered = Answered::of(status, headers, reading);
         let chance = match answered {
             Answered::Burdened(..) => chance(),
             Answered::Plainly | Answered::Spent => 0.0,
@@ -200,11 +184,11 @@ impl Spending {
     /// Whether a request that BigCommerce refused for its load may be sent again within the caller's patience.
     /// A 429 says that nothing was done; a 503 need not, so that only what reads is sent again.
     pub(super) fn can_try_again<B>(&self, answer: &Response<B>, reads: bool) -> bool {
-        let status = answer.status();
-        let was_refused = match status {
-            StatusCode::TOO_MANY_REQUESTS => true,
-            StatusCode::SERVICE_UNAVAILABLE => reads && wait_of(answer.headers()).is_some(),
-            _ => false,
+        let (status, headers) = (answer.status(), answer.headers());
+        let was_refused = match Answered::of(status, headers, Reading::of(headers)) {
+            Answered::Plainly => false,
+            Answered::Burdened(Burden::Unavailable, _) => reads,
+            Answered::Spent | Answered::Burdened(Burden::PlatformLoad, _) => true,
         };
         let now = self.clock.steady();
         if !was_refused || now >= self.patience {
@@ -219,7 +203,7 @@ impl Spending {
             // What the caller has spent is no matter of the store's load.
             Ok(_)
             | Err(Refused {
-                why: Why::Share | Why::Concurrency,
+                why: Why::Share | Why::Concurrency | Why::Queue,
                 ..
             }) => false,
             Err(refused) => self.is_worth_waiting(&refused),
@@ -281,6 +265,10 @@ fn denial_of(refused: &Refused) -> Denial {
         },
         Why::Concurrency => Denial::RateLimited {
             limit: "concurrency",
+            retry,
+        },
+        Why::Queue => Denial::RateLimited {
+            limit: "max_wait",
             retry,
         },
         Why::Share => Denial::QuotaExhausted {

@@ -39,6 +39,12 @@ impl CallerTerms {
         max_wait: Duration::ZERO,
     };
 
+    /// The most items of a batch that can ever be its turn.
+    pub fn largest_batch(&self) -> Option<usize> {
+        let items = self.batch_items?.burst;
+        Some(usize::try_from(items).unwrap_or(usize::MAX))
+    }
+
     /// Whether it has limits of its own.
     pub const fn is_limited(&self) -> bool {
         self.rate.is_some() || self.batch_items.is_some() || self.concurrency.is_some()

@@ -22,8 +22,7 @@ pub use caller::{CallerTerms, Slot};
 pub use ledger::{Answered, Ledger, StoreTerms, Unit};
 pub use pause::Burden;
 pub use rate::{RateTerms, Spending};
-pub use reading::{Ignored, Reading, wait_of};
-pub use share::{Claim, Plan, fair_shares};
+pub use reading::{Ignored, Reading};
 pub use shown::{Shown, StoreFigures, ask_to_wait};
 
 use std::time::Duration;
@@ -46,6 +45,8 @@ pub enum Why {
     BatchItems,
     /// The caller's own `concurrency`.
     Concurrency,
+    /// As many of the caller's requests wait as may.
+    Queue,
     /// The caller's share of the store's quota is spent.
     Share,
     /// What the store has for all callers is spent.

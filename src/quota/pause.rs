@@ -73,10 +73,11 @@ impl Pause {
         if self.until.load(SeqCst) == 0 {
             return Ok(IsProbe(false));
         }
-        let refused = |retry| self.refused(retry);
         let probe = self.probe.load(SeqCst);
         let first = (self.probe).compare_exchange(probe, now + PROBE, SeqCst, SeqCst);
-        first.map(|_| IsProbe(true)).map_err(|_| refused(AGAIN))
+        first
+            .map(|_| IsProbe(true))
+            .map_err(|_| self.refused(AGAIN))
     }
 
     /// BigCommerce answered that it is under load. `chance`, evenly from 0 to 1, lengthens the pause by up to
@@ -112,8 +113,11 @@ impl Pause {
         }
     }
 
-    /// The request that went first was answered otherwise.
-    pub(super) fn clear(&self) {
+    /// The request that went first was answered otherwise; if another has begun a pause since, that stands.
+    pub(super) fn clear(&self, now: u64) {
+        if now < self.until.load(SeqCst) {
+            return;
+        }
         self.strikes.store(0, SeqCst);
         self.probe.store(0, SeqCst);
         self.until.store(0, SeqCst);
@@ -175,6 +179,8 @@ mod tests {
         // One that was under way before it changes nothing either.
         pause.strike(Burden::PlatformLoad, NONE, false, 1.0, 1150);
         pause.strike(Burden::PlatformLoad, NONE, true, 1.0, 1200);
+        // One that went first before this pause comes back late.
+        pause.clear(4000);
         assert_eq!(pause.admit(4199), refused(Why::PlatformLoad, 1));
         assert_eq!(pause.admit(4200), Ok(IsProbe(true)));
         // It got lost: another goes.
@@ -183,7 +189,7 @@ mod tests {
         // It was never heard of again.
         assert!(pause.admit(4201 + PROBE - 1).is_err());
         assert_eq!(pause.admit(4201 + PROBE), Ok(IsProbe(true)));
-        pause.clear();
+        pause.clear(4201 + PROBE);
         assert_eq!(pause.admit(30_000), Ok(IsProbe(false)));
         pause.strike(Burden::PlatformLoad, NONE, false, 0.0, 30_000);
         assert_eq!(pause.rest(30_000), Duration::from_secs(1));

@@ -144,7 +144,7 @@ fn digits(value: &HeaderValue) -> Option<u64> {
 
 /// How long an answer asks to wait: `Retry-After` or `X-Retry-After`, in seconds, at most ten minutes. A
 /// date is taken as a wish without a time. `None` if it asks for nothing.
-pub fn wait_of(headers: &HeaderMap) -> Option<Duration> {
+pub(super) fn wait_of(headers: &HeaderMap) -> Option<Duration> {
     let names = [RETRY_AFTER, X_RETRY_AFTER];
     if !names.iter().any(|name| headers.contains_key(name)) {
         return None;

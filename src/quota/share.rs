@@ -17,30 +17,30 @@ const LAST: f64 = 1.0 / 64.0;
 
 /// What one caller has of a window, and wishes of it.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Claim {
+pub(super) struct Claim {
     /// Its weight, at least 1.
-    pub weight: u32,
+    pub(super) weight: u32,
     /// What is kept for it, whether it comes or not.
-    pub guaranteed: u32,
+    pub(super) guaranteed: u32,
     /// What it has spent already.
-    pub spent: u32,
+    pub(super) spent: u32,
     /// What it is thought to wish for in the whole window.
-    pub wish: u32,
+    pub(super) wish: u32,
     /// What it is owed of windows before, from 0 to 1: parts of a request, which cannot be given.
-    pub owed: f64,
+    pub(super) owed: f64,
 }
 
 /// How what is available now is divided.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Plan {
+pub(super) struct Plan {
     /// What each caller may still spend, in the order of the claims.
-    pub firm: Vec<u32>,
+    pub(super) firm: Vec<u32>,
     /// What nobody is thought to need: for whoever comes.
-    pub pool: u32,
+    pub(super) pool: u32,
     /// Each caller's fair share of the whole window.
-    pub shares: Vec<f64>,
+    pub(super) shares: Vec<f64>,
     /// Whether somebody is thought to wish for more than it can have.
-    pub is_contended: bool,
+    pub(super) is_contended: bool,
 }
 
 impl Claim {
@@ -59,7 +59,7 @@ impl Claim {
 
 /// The shares of a window's `budget` by which all of it is spent, or every wish is met. What is spent
 /// already is a caller's at least.
-pub fn fair_shares(budget: f64, claims: &[Claim]) -> Vec<f64> {
+fn fair_shares(budget: f64, claims: &[Claim]) -> Vec<f64> {
     let level = level(budget, claims);
     let share = |claim: &Claim| {
         let by_weight = f64::from(claim.weight.max(1)) * level;
@@ -102,7 +102,7 @@ fn level(budget: f64, claims: &[Claim]) -> f64 {
 impl Plan {
     /// Divides what is `available` now, with this part of the window still to come (1 at its begin, 0 at
     /// its end).
-    pub fn of(available: u32, remaining: f64, claims: &[Claim]) -> Self {
+    pub(super) fn of(available: u32, remaining: f64, claims: &[Claim]) -> Self {
         let spent: f64 = claims.iter().map(|claim| f64::from(claim.spent)).sum();
         let budget = spent + f64::from(available);
         // As if nothing were spent yet: who has taken what others left shall not make these share with it.

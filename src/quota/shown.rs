@@ -4,7 +4,7 @@
 use super::ledger::Share;
 use super::number::millis;
 use super::rate::{Balance, RateTerms};
-use super::reading::{FIELDS, LEFT, QUOTA, RESET, Reading, WINDOW, X_RETRY_AFTER};
+use super::reading::{FIELDS, Reading, X_RETRY_AFTER};
 use super::window::View;
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -94,13 +94,6 @@ impl Shown {
         headers.insert(reset, HeaderValue::from(self.reset));
         headers.insert(quota, HeaderValue::from(self.quota));
         headers.insert(left, HeaderValue::from(self.left));
-    }
-
-    /// Takes the four fields away.
-    pub fn strip(headers: &mut HeaderMap) {
-        for name in [WINDOW, RESET, QUOTA, LEFT] {
-            headers.remove(name);
-        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::condition::within;
 use super::explanation::{Asked, Explanation};
+use super::spent::spent;
 use crate::config::Policy;
 use crate::policy::vocabulary::{PermissionSet, StoreHash, Verb};
 use crate::policy::{Grants, Item, Operation, Ownership};
@@ -10,13 +11,13 @@ use std::fmt::Display;
 /// What a step compares.
 pub(super) fn compared(
     policy: &Policy,
-    grants: Option<&Grants>,
+    caller: usize,
     asked: &Asked<'_>,
     found: &Explanation,
     name: &str,
 ) -> String {
     let limits = &policy.limits;
-    let Some(grants) = grants else {
+    let Some(grants) = policy.callers.get(caller).map(|caller| &caller.grants) else {
         return String::new();
     };
     let operation = found.operation.as_ref();
@@ -35,6 +36,7 @@ pub(super) fn compared(
         "query" => query.map_or("none".to_owned(), |query| {
             format!("keys that the operation takes, each once: {query}")
         }),
+        "limits" => spent(policy, caller, operation),
         "headers" => "depend on the client: media type, sizes, Content-Encoding".to_owned(),
         "ownership" => ownership(grants, found),
         _ => operation.map_or_else(String::new, |operation| {

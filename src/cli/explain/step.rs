@@ -4,10 +4,10 @@
 use super::compared::compared;
 use super::condition::Condition;
 use super::explanation::{Asked, Explanation, Mark, Step};
-use super::spent::spent;
 use crate::config::Policy;
 use crate::denial::{Code, Denial, Place};
 use crate::policy::{Grants, Judged, Operation, Reported, Route, checks, permit};
+use crate::quota::CallerTerms;
 use bytes::Bytes;
 use http::Method;
 
@@ -67,15 +67,12 @@ fn decide(
     }
     let body = Bytes::copy_from_slice(asked.body);
     let judged = queried.body(&policy.rules, body, &mut found.items, &mut found.reported)?;
-    let most = policy
+    let largest = policy
         .spending
         .get(number)
-        .and_then(|terms| terms.batch_items);
-    if let Some(rate) = most.filter(|_| judged.operation().verb.is_batch())
-        && found.items.len() > rate.burst as usize
-    {
-        // More than there ever is.
-        let limit = rate.burst as usize;
+        .and_then(CallerTerms::largest_batch);
+    let largest = largest.filter(|_| judged.operation().verb.is_batch());
+    if let Some(limit) = largest.filter(|limit| found.items.len() > *limit) {
         return Err(Denial::BatchOverGrant { limit });
     }
     found.condition = match &judged {
@@ -162,8 +159,7 @@ fn steps(policy: &Policy, caller: usize, asked: &Asked<'_>, found: &Explanation)
         let compared = match (mark, &found.outcome) {
             (Mark::NotReached, _) => String::new(),
             (Mark::Denied, Err(denial)) if tells_the_fault(name) => fault(denial),
-            (_, _) if *name == "limits" => spent(policy, caller, found.operation.as_ref()),
-            _ => compared(policy, grants, asked, found, name),
+            _ => compared(policy, caller, asked, found, name),
         };
         Step {
             name,

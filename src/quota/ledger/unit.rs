@@ -3,8 +3,9 @@
 use super::super::Refused;
 use super::super::number::{Epoch, millis};
 use super::super::pause::{Burden, IsProbe};
-use super::super::reading::{Ignored, Reading};
+use super::super::reading::{Ignored, Reading, wait_of};
 use super::Ledger;
+use http::{HeaderMap, StatusCode};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,6 +30,29 @@ pub enum Answered {
     Spent,
     /// That the store is to be left alone for this long at least.
     Burdened(Burden, Duration),
+}
+
+impl Answered {
+    /// What an answer with this status and these header fields says, which tell `reading`.
+    pub fn of(
+        status: StatusCode,
+        headers: &HeaderMap,
+        reading: Option<Result<Reading, Ignored>>,
+    ) -> Self {
+        match (status, reading) {
+            (StatusCode::TOO_MANY_REQUESTS, Some(Ok(_))) => Self::Spent,
+            (StatusCode::TOO_MANY_REQUESTS, _) => {
+                Self::Burdened(Burden::PlatformLoad, wait_of(headers).unwrap_or_default())
+            }
+            (StatusCode::SERVICE_UNAVAILABLE, _) => {
+                let wish = wait_of(headers);
+                wish.map_or(Self::Plainly, |wish| {
+                    Self::Burdened(Burden::Unavailable, wish)
+                })
+            }
+            _ => Self::Plainly,
+        }
+    }
 }
 
 impl Unit {
@@ -106,7 +130,7 @@ impl Unit {
                     .pause
                     .strike(burden, wish, self.is_probe, chance, now);
             }
-            Answered::Plainly | Answered::Spent if self.is_probe => self.ledger.pause.clear(),
+            Answered::Plainly | Answered::Spent if self.is_probe => self.ledger.pause.clear(now),
             Answered::Plainly | Answered::Spent => {}
         }
     }
