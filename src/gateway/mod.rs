@@ -316,7 +316,7 @@ impl Gateway {
         let Some(seat) = book.and_then(|book| book.seat(caller.number, &store)) else {
             return Ok(Duration::ZERO);
         };
-        let spending = Spending::new(seat, caller, store, &self.common.clock);
+        let spending = Spending::new(seat, caller, store, (&self.live, &self.common.clock));
         let spending = Rc::new(spending);
         entry.spending = Some(Rc::clone(&spending));
         let began = now();

@@ -2,6 +2,7 @@
 //! the end of its answer. What may be spent is the floor `quota`'s to say.
 
 use super::turns::Turns;
+use crate::config::Live;
 use crate::denial::Denial;
 use crate::identity::Caller;
 use crate::observe::Clock;
@@ -9,6 +10,7 @@ use crate::policy::vocabulary::StoreHash;
 use crate::quota::{Answered, Burden, Reading, Refused, Seat, Slot, Unit, Why, ask_to_wait};
 use http::{HeaderMap, Response, StatusCode};
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +23,8 @@ const FULL: Duration = Duration::from_secs(1);
 
 /// What one request spends.
 pub(super) struct Spending {
-    seat: Seat,
+    seat: RefCell<Rc<Seat>>,
+    live: Arc<Live>,
     caller: Arc<Caller>,
     store: StoreHash,
     clock: Clock,
@@ -37,10 +40,16 @@ pub(super) struct Spending {
 }
 
 impl Spending {
-    pub(super) fn new(seat: Seat, caller: &Arc<Caller>, store: StoreHash, clock: &Clock) -> Self {
+    pub(super) fn new(
+        seat: Seat,
+        caller: &Arc<Caller>,
+        store: StoreHash,
+        (live, clock): (&Arc<Live>, &Clock),
+    ) -> Self {
         Self {
             patience: clock.steady() + seat.terms().max_wait,
-            seat,
+            seat: RefCell::new(Rc::new(seat)),
+            live: Arc::clone(live),
             caller: Arc::clone(caller),
             store,
             clock: clock.clone(),
@@ -51,9 +60,25 @@ impl Spending {
         }
     }
 
+    fn seat(&self) -> Rc<Seat> {
+        Rc::clone(&self.seat.borrow())
+    }
+
+    /// Whoever has waited goes by the configuration that is in force when it goes: what others spend is
+    /// counted there.
+    fn follow(&self) {
+        let snapshot = self.live.snapshot();
+        let book = snapshot.book.as_ref();
+        let moved =
+            book.and_then(|book| self.seat().moved_to(book, &self.caller.name, &self.store));
+        if let Some(seat) = moved {
+            self.seat.replace(Rc::new(seat));
+        }
+    }
+
     /// Begins the request, or refuses it: at once, or where the caller may wait, when it has.
     pub(super) async fn begin(&self, turns: &Turns) -> Result<(), Denial> {
-        let may_wait = !self.seat.terms().max_wait.is_zero();
+        let may_wait = !self.seat().terms().max_wait.is_zero();
         if !(may_wait && turns.is_waited_for(&self.caller.name, self.store)) {
             match self.enter() {
                 Ok(()) => return Ok(()),
@@ -72,10 +97,10 @@ impl Spending {
         let now = self.clock.steady();
         // First what is the caller's own: what that refuses is no wish for a share of the store's.
         if self.slot.borrow().is_none() {
-            self.slot.replace(self.seat.enter(now)?);
+            self.slot.replace(self.seat().enter(now)?);
         }
         if self.unit.borrow().is_none() {
-            match self.seat.take(!self.has_asked.replace(true), now) {
+            match self.seat().take(!self.has_asked.replace(true), now) {
                 Ok(unit) => drop(self.unit.replace(unit)),
                 Err(refused) => {
                     let slot = self.slot.borrow_mut().take_if(|_| !self.has_sent.get());
@@ -104,6 +129,7 @@ impl Spending {
             () = self.until(self.patience) => None,
         };
         loop {
+            self.follow();
             let refused = match self.enter() {
                 Ok(()) => return Ok(()),
                 Err(refused) => refused,
@@ -136,14 +162,14 @@ impl Spending {
 
     /// Counts the items of a batch that is about to be sent.
     pub(super) async fn count_items(&self, items: usize) -> Result<(), Denial> {
-        let largest = self.seat.terms().largest_batch();
+        let largest = self.seat().terms().largest_batch();
         if let Some(limit) = largest.filter(|limit| items > *limit) {
             return Err(Denial::BatchOverGrant { limit });
         }
         let items = u32::try_from(items).unwrap_or(u32::MAX);
         loop {
             let now = self.clock.steady();
-            match self.seat.count_items(items, now) {
+            match self.seat().count_items(items, now) {
                 Ok(()) => return Ok(()),
                 Err(refused) if self.is_worth_waiting(&refused) => {
                     self.until(now + refused.retry).await;
@@ -160,7 +186,8 @@ impl Spending {
         // One of a window that has ended would be nobody's in this one.
         let mut unit = self.unit.take().filter(|unit| unit.is_in_force(now));
         if unit.is_none() {
-            let more = self.seat.take(true, now);
+            self.follow();
+            let more = self.seat().take(true, now);
             unit = more.map_err(|refused| denial_of(&refused))?;
         }
         if let Some(unit) = &mut unit {
@@ -194,7 +221,7 @@ impl Spending {
         if !was_refused || now >= self.patience {
             return false;
         }
-        match self.seat.take(false, now) {
+        match self.seat().take(false, now) {
             // The answer was of a window that has ended: it may go at once.
             Ok(Some(unit)) if status == StatusCode::TOO_MANY_REQUESTS => {
                 self.unit.replace(Some(unit));
@@ -231,14 +258,15 @@ impl Spending {
             self.unit.take();
         }
         let now = self.clock.steady();
-        let reading = if self.seat.has_budget() {
+        let seat = self.seat();
+        let reading = if seat.has_budget() {
             // It knows.
             None
         } else {
             Reading::of(headers).and_then(Result::ok)
         };
         let retry = denial.and_then(Denial::retry);
-        let shown = self.seat.shown(reading, now);
+        let shown = seat.shown(reading, now);
         if let Some(shown) = shown {
             let shown = retry.map_or(shown, |retry| shown.refused(retry));
             shown.stamp(headers);
@@ -246,7 +274,7 @@ impl Spending {
                 ask_to_wait(headers, Duration::from_millis(shown.reset));
             }
         }
-        if let Some(figures) = self.seat.figures(now) {
+        if let Some(figures) = seat.figures(now) {
             figures.stamp(headers);
         }
     }

@@ -109,6 +109,13 @@ impl Book {
         })
     }
 
+    /// From now on its terms are in force: before, requests still go by those of the one before it.
+    pub fn come_into_force(&self) {
+        for ledger in self.ledgers.values() {
+            ledger.come_into_force();
+        }
+    }
+
     /// The caller of this number, in the file's order, before a store; `None` where nothing limits it.
     pub fn seat(self: &Arc<Self>, caller: usize, store: &StoreHash) -> Option<Seat> {
         let (terms, _) = self.callers.get(caller)?;
@@ -155,6 +162,14 @@ fn guarantees(
 }
 
 impl Seat {
+    /// The same caller and store in another book, if that is another one and limits it.
+    pub fn moved_to(&self, book: &Arc<Book>, caller: &str, store: &StoreHash) -> Option<Self> {
+        if Arc::ptr_eq(&self.book, book) {
+            return None;
+        }
+        book.seat(*book.numbers.get(caller)?, store)
+    }
+
     /// The caller's own terms.
     pub fn terms(&self) -> &CallerTerms {
         let caller = self.book.callers.get(self.caller);

@@ -127,11 +127,7 @@ impl Ledger {
         guarantees: impl IntoIterator<Item = (usize, u32)>,
         before: impl Fn(usize) -> Option<usize>,
     ) -> Self {
-        let is_same_start = (terms.requests, terms.per) == (self.terms.requests, self.terms.per);
         let (window, pause) = (Arc::clone(&self.window), Arc::clone(&self.pause));
-        if !is_same_start {
-            window.expect(terms.requests, millis(terms.per));
-        }
         let next = Self::with(terms, weights, guarantees, window, pause);
         for (caller, cell) in next.cells.iter().enumerate() {
             if let Some(old) = before(caller).and_then(|number| self.cells.get(number)) {
@@ -149,6 +145,12 @@ impl Ledger {
             new.store(old.load(SeqCst), SeqCst);
         }
         next
+    }
+
+    /// From now on its terms are in force.
+    pub(super) fn come_into_force(&self) {
+        self.window
+            .expect(self.terms.requests, millis(self.terms.per));
     }
 
     /// Whether another would be the same.

@@ -18,6 +18,9 @@ use std::sync::atomic::{AtomicU32, AtomicU64};
 /// rounding differ by less.
 const OTHER: u64 = 10;
 
+/// How many times as long as expected a window may be told to be: a false one would stop the store for as long.
+const LONGEST: u64 = 10;
+
 /// What this process knows of a store's window. Times are in milliseconds.
 #[derive(Debug)]
 pub(super) struct Window {
@@ -27,6 +30,8 @@ pub(super) struct Window {
     opened: Tagged,
     /// When it ends at the soonest, by what answers told.
     soonest: Tagged,
+    /// When it began at the soonest: when the one before ended, by what answers told.
+    begins: Tagged,
     spent: Tagged,
     /// The least that an answer told is left.
     left: Tagged,
@@ -40,6 +45,8 @@ pub(super) struct Window {
     reserved: Tagged,
     quota: AtomicU32,
     length: AtomicU64,
+    /// What the configuration expects.
+    expected: (AtomicU32, AtomicU64),
     /// Headers that told nothing, by the reason.
     ignored: [AtomicU64; Ignored::ALL.len()],
 }
@@ -87,6 +94,7 @@ impl Window {
             ends: Tagged::default(),
             opened: Tagged::default(),
             soonest: Tagged::default(),
+            begins: Tagged::default(),
             spent: Tagged::default(),
             left: Tagged::default(),
             pool: Tagged::default(),
@@ -95,6 +103,7 @@ impl Window {
             reserved: Tagged::default(),
             quota: AtomicU32::new(quota),
             length: AtomicU64::new(length.max(1)),
+            expected: (AtomicU32::new(quota), AtomicU64::new(length.max(1))),
             ignored: Default::default(),
         }
     }
@@ -109,8 +118,16 @@ impl Window {
             let next = (epoch.next(), now + self.length.load(SeqCst));
             if self.ends.replace((epoch, end), next) {
                 self.opened.change(next.0, |_| Some(now));
+                self.follow(epoch, next.0);
                 return next.0;
             }
+        }
+    }
+
+    /// A window begins when the one before ends, as far as that is known.
+    fn follow(&self, before: Epoch, next: Epoch) {
+        if let Some(ended) = self.soonest.of(before) {
+            self.begins.change(next, |_| Some(ended));
         }
     }
 
@@ -223,10 +240,17 @@ impl Window {
         }
     }
 
-    /// Other numbers are expected until an answer tells.
+    /// The configuration expects these numbers. Where it expected others, they count until an answer tells.
     pub(super) fn expect(&self, quota: u32, length: u64) {
-        self.quota.store(quota, SeqCst);
-        self.length.store(length.max(1), SeqCst);
+        let length = length.max(1);
+        let before = (
+            self.expected.0.swap(quota, SeqCst),
+            self.expected.1.swap(length, SeqCst),
+        );
+        if before != (quota, length) {
+            self.quota.store(quota, SeqCst);
+            self.length.store(length, SeqCst);
+        }
     }
 
     /// Nothing is left of this window.
@@ -242,6 +266,9 @@ impl Window {
         sent: u64,
         received: u64,
     ) -> Result<Epoch, Ignored> {
+        if reading.window > LONGEST * self.expected.1.load(SeqCst) {
+            return Err(Ignored::Inconsistent);
+        }
         let soonest = sent + reading.reset;
         // The header's milliseconds may be rounded down.
         let latest = received + reading.reset + 1;
@@ -254,6 +281,11 @@ impl Window {
             // Windows of the same length that cannot have the same end: this one is over.
             let is_same_plan = reading.window == self.length.load(SeqCst);
             if is_same_plan && latest < self.soonest.of(epoch).unwrap_or(0) {
+                return Err(Ignored::Stale);
+            }
+            // It would have begun before the one before it ended.
+            let begins = self.begins.of(epoch).unwrap_or(0);
+            if latest + reading.window / OTHER < begins + reading.window && begins > 0 {
                 return Err(Ignored::Stale);
             }
             let is_another = end == 0 || soonest > end + (reading.window / OTHER).max(1);
@@ -271,6 +303,7 @@ impl Window {
             if is_another {
                 let opened = soonest.saturating_sub(reading.window);
                 self.opened.change(next.0, |_| Some(opened));
+                self.follow(epoch, next.0);
             }
             let known = if is_same_plan {
                 self.soonest.of(epoch)

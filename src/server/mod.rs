@@ -125,6 +125,9 @@ impl Followers {
     /// From now on this snapshot is in force.
     fn change_to(&self, snapshot: &Snapshot) {
         self.fetcher.fetch(snapshot.signers.fetches.clone());
+        if let Some(book) = &snapshot.book {
+            book.come_into_force();
+        }
         self.show(snapshot);
     }
 

@@ -115,6 +115,20 @@ fn what_is_spent_outlives_the_configuration() {
         .unwrap_err();
     assert_eq!(refused.why, Why::Rate);
     assert!(new.seat(0, &store("one")).unwrap().enter(ms(0)).is_ok());
+    // Whoever waits goes on under the new one.
+    let moved = seat.moved_to(&new, "a", &store("one")).unwrap();
+    assert_eq!(moved.enter(ms(0)).unwrap_err().why, Why::Rate);
+    assert!(moved.moved_to(&new, "a", &store("one")).is_none());
+    assert!(seat.moved_to(&new, "gone", &store("one")).is_none());
+    // Other numbers count from when they are in force.
+    let larger = StoreTerms {
+        requests: 450,
+        ..QUOTA
+    };
+    let later = book(&[("one", larger)], &callers, Some(&new)).unwrap();
+    assert_eq!(new.states(ms(0)).next().unwrap().available, 149);
+    later.come_into_force();
+    assert_eq!(later.states(ms(0)).next().unwrap().available, 449);
     // A change that says nothing of quotas changes nothing of the ledgers.
     let same = book(&stores, &callers, Some(&new)).unwrap();
     let ledger = |book: &Book| Arc::clone(&book.ledgers[&store("one")]);

@@ -142,6 +142,38 @@ fn a_window_that_answers_move_is_followed() {
 }
 
 #[test]
+fn an_end_that_cannot_be_gives_no_window_more() {
+    let window = Window::new(150, W);
+    let mut sent = 0;
+    // A store that always says that its window is about to end, and that much is left.
+    for now in (0..W / 10 * 8).step_by(10) {
+        if spend(&window, now, 0) {
+            sent += 1;
+        }
+        window.observe(&reading(1, 149), now, now + 1).ok();
+    }
+    // Believed once: it may be on a grid.
+    assert_eq!(sent, 1 + 150);
+    // A window that is much longer than it should be is not believed.
+    let hour = Reading {
+        window: 3_600_000,
+        ..reading(3_600_000, 0)
+    };
+    let long = Window::new(150, W);
+    assert_eq!(long.observe(&hour, 0, 1), Err(Ignored::Inconsistent));
+    assert!(spend(&long, 2, 0));
+    long.expect(1000, 3_600_000);
+    assert!(long.observe(&hour, 3, 4).is_ok());
+    assert!(!spend(&long, 5, 0));
+    assert_eq!(long.view(5, kept(0)).quota, 150);
+    // The same expectation again changes nothing of what was told.
+    long.expect(1000, 3_600_000);
+    assert_eq!(long.view(5, kept(0)).quota, 150);
+    long.expect(999, 3_600_000);
+    assert_eq!(long.view(5, kept(0)).quota, 999);
+}
+
+#[test]
 fn late_answers_of_the_last_window_say_nothing_of_this_one() {
     let window = Window::new(150, W);
     window.observe(&reading(W, 149), 0, 10).unwrap();
