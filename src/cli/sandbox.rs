@@ -109,6 +109,7 @@ fn start(listen: SocketAddr) -> Result<(Running, Server, String), SandboxError> 
         }],
         server_tls: None,
         upstream_ca: None,
+        shared: None,
     };
     let snapshot = Snapshot::compile(&file, materials).map_err(wrong)?;
     let loaded = Loaded {

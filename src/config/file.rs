@@ -12,6 +12,7 @@ pub mod listen;
 mod origin;
 pub mod policy;
 pub mod quota;
+pub mod shared;
 mod store;
 pub mod upstream;
 
@@ -31,6 +32,7 @@ pub use self::listen::{Admin, ClientAuth, Listen, Tls};
 pub use self::origin::{Origin, Scheme};
 pub use self::policy::Policy;
 pub use self::quota::Quota;
+pub use self::shared::{ServerUrl, Shared};
 pub use self::store::{CredentialSource, Store};
 pub use self::upstream::Upstream;
 use super::problem::{Located, Problems};
@@ -96,6 +98,17 @@ pub struct Named {
     pub jwks: Vec<(usize, Located<Jwks>)>,
     /// `audit.output`
     pub audit: Option<Located<Output>>,
+    /// `quota.shared`
+    pub shared: Option<NamedShared>,
+}
+
+/// What `quota.shared` names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NamedShared {
+    /// `quota.shared.password_file`
+    pub password_file: Option<Located<PathBuf>>,
+    /// `quota.shared.ca`
+    pub ca: Option<Located<PathBuf>>,
 }
 
 /// Where the credential of a store is, and the one that it had before.
@@ -118,8 +131,17 @@ impl File {
             upstream_ca: self.upstream.ca.clone(),
             jwks: jwks(self.issuers.iter().map(Some)),
             audit: Some(self.audit.output.clone()),
+            shared: named_shared(Some(&self.quota)),
         }
     }
+}
+
+fn named_shared(quota: Option<&Quota>) -> Option<NamedShared> {
+    let shared = quota?.shared.as_ref()?;
+    Some(NamedShared {
+        password_file: shared.password_file.clone(),
+        ca: shared.ca.clone(),
+    })
 }
 
 fn credentials<'s>(stores: impl Iterator<Item = Option<&'s Store>>) -> Vec<NamedCredential> {
@@ -179,7 +201,7 @@ fn file(root: &mut TableReader<'_, '_>, base: &Path, named: &mut Named) -> Optio
     let audit = root.section("audit", |table| audit::audit(table, base));
     let policy = root.section("policy", policy::policy);
     let limits = root.section("limits", limits::limits);
-    let quota = root.section("quota", quota::quota);
+    let quota = root.section("quota", |table| quota::quota(table, base));
     let stores = store::stores(root, base);
     let hashes = known_hashes(stores.as_deref()).filter(|_| !root.is_partial());
     let issuers = issuer::issuers(root, base);
@@ -203,6 +225,7 @@ fn file(root: &mut TableReader<'_, '_>, base: &Path, named: &mut Named) -> Optio
         upstream_ca: upstream.as_ref().and_then(|upstream| upstream.ca.clone()),
         jwks: jwks(issuers.iter().map(Option::as_ref)),
         audit: audit.as_ref().map(|audit| audit.output.clone()),
+        shared: named_shared(quota.as_ref()),
     };
     Some(File {
         workers: workers.map(|workers| workers.value),

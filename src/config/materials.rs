@@ -6,17 +6,18 @@ mod outside;
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 pub use self::outside::{Fingerprint, Outside};
-use super::file::{CredentialSource, Jwks, Named, NamedCredential, Tls};
+use super::file::{CredentialSource, Jwks, Named, NamedCredential, NamedShared, Tls};
 use super::problem::{Located, Place, Problem, Problems, shown};
 use crate::identity::LARGEST_SET;
 use crate::observe::Output;
 use crate::secret::{Secret, SecretError};
+use zeroize::Zeroizing;
 
 /// The most bytes of a credential's file: eight times the longest credential, so that a wrong file is
 /// named and a device cannot fill the memory.
@@ -39,6 +40,21 @@ pub struct Materials {
     pub upstream_ca: Option<Vec<CertificateDer<'static>>>,
     /// Of each issuer, in the order of [`Named::jwks`].
     pub jwks: Vec<KeyMaterial>,
+    /// For `quota.shared`.
+    pub shared: Option<SharedSecrets>,
+}
+
+/// What `quota.shared` names.
+#[derive(Default)]
+#[expect(
+    missing_debug_implementations,
+    reason = "a password must not be printable"
+)]
+pub struct SharedSecrets {
+    /// `quota.shared.password_file`, visible ASCII.
+    pub password: Option<Zeroizing<Vec<u8>>>,
+    /// `quota.shared.ca`, at least one certificate.
+    pub ca: Option<Vec<CertificateDer<'static>>>,
 }
 
 /// What an issuer's `jwks` names.
@@ -99,6 +115,10 @@ pub fn read(named: &Named, outside: &Outside<'_>) -> Result<Materials, Problems>
     if let Some(problem) = named.audit.as_ref().and_then(homeless) {
         keep(problem);
     }
+    let shared = named
+        .shared
+        .as_ref()
+        .map(|named| shared_secrets(named, outside, &mut keep));
     match Problems::found(problems) {
         Some(problems) => Err(problems),
         None => Ok(Materials {
@@ -106,6 +126,7 @@ pub fn read(named: &Named, outside: &Outside<'_>) -> Result<Materials, Problems>
             server_tls,
             upstream_ca,
             jwks,
+            shared,
         }),
     }
 }
@@ -131,6 +152,14 @@ pub fn exposed(named: &Named) -> Vec<Problem> {
     if let Some(tls) = &named.tls {
         let key = "listen.tls.private_key".to_owned();
         files.push((tls.private_key.place, key, tls.private_key.value.as_ref()));
+    }
+    if let Some(password) = named
+        .shared
+        .as_ref()
+        .and_then(|shared| shared.password_file.as_ref())
+    {
+        let key = "quota.shared.password_file".to_owned();
+        files.push((password.place, key, password.value.as_path()));
     }
     let is_exposed = |path: &Path| {
         let metadata = std::fs::metadata(path);
@@ -174,6 +203,40 @@ pub fn credentials(
     Some(Secrets {
         current: current.ok()?,
         previous: previous.transpose().ok()?,
+    })
+}
+
+/// What `quota.shared` names; what cannot be had is a problem and left out.
+fn shared_secrets(
+    named: &NamedShared,
+    outside: &Outside<'_>,
+    keep: &mut impl FnMut(Problem),
+) -> SharedSecrets {
+    let password = named
+        .password_file
+        .as_ref()
+        .and_then(|file| password(file, outside).map_err(&mut *keep).ok());
+    let ca = named.ca.as_ref().and_then(|ca| {
+        certificates(ca, "quota.shared.ca", outside)
+            .map_err(&mut *keep)
+            .ok()
+    });
+    SharedSecrets {
+        password: password.map(Secret::into_inner),
+        ca,
+    }
+}
+
+fn password(file: &Located<PathBuf>, outside: &Outside<'_>) -> Result<Secret, Problem> {
+    let key = "quota.shared.password_file";
+    let what = shown_path(&file.value);
+    let mut text = outside
+        .file(&file.value, LARGEST_CREDENTIAL)
+        .map_err(|error| unreadable(file.place, key, &what, &error))?;
+    Secret::new(std::mem::take(&mut *text)).map_err(|error| {
+        let message = format!("{what} cannot be a password: {error}");
+        let hint = "it must hold the server's password and nothing else";
+        Problem::new(file.place, key, message).with_hint(hint)
     })
 }
 

@@ -4,9 +4,11 @@
 mod callers;
 mod issuers;
 mod quota;
+mod shared;
 mod tls;
 
 pub use issuers::{Fetch, Signers};
+pub use shared::SharedServer;
 pub use tls::Made;
 
 use super::file::{self, File, Limits};
@@ -45,6 +47,8 @@ pub struct Snapshot {
     pub place: u64,
     /// What may be spent, and what is; `None` where nothing is limited.
     pub book: Option<Arc<Book>>,
+    /// By which the quotas are shared with other gateways.
+    pub shared: Option<Arc<SharedServer>>,
     /// How owners are remembered; `None` where no request depends on them.
     pub ownership: Option<OwnershipSettings>,
     /// The listener's TLS.
@@ -193,6 +197,7 @@ impl Snapshot {
             limits,
             ..
         } = Policy::of(file);
+        let shared = shared::shared(file, materials.shared);
         let signers = issuers::signers(file, &callers, materials.jwks, &provider)
             .map(|signers| signers.after(previous.map(|previous| &*previous.signers)))
             .map_err(|found| problems.extend(found));
@@ -208,6 +213,7 @@ impl Snapshot {
                 ),
                 callers: Arc::new(callers::table(&file.callers, &callers, authorities)),
                 signers: Arc::new(signers),
+                shared,
                 rules,
                 limits,
                 ownership: ownership(file),

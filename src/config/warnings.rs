@@ -32,6 +32,7 @@ pub fn warnings(file: &File, now: Timestamp) -> Vec<Problem> {
         found.extend(expiring(caller, now, &key));
     }
     found.extend(shared(file));
+    found.extend(nothing_to_share(file));
     found.extend(unused_issuers(file));
     found.sort_by_key(Problem::place);
     found
@@ -223,6 +224,20 @@ fn expiring(caller: &Caller, now: Timestamp, key: &dyn Fn(&str) -> String) -> Ve
         Some(Problem::new(token.place, key, message).with_hint("add the digest of a new token beside it, and remove this one when it is no longer used"))
     });
     found.collect()
+}
+
+/// A server by which nothing is shared.
+fn nothing_to_share(file: &File) -> Option<Problem> {
+    let shared = file.quota.shared.as_ref()?;
+    let has_quota = file.stores.iter().any(|store| store.quota.is_some());
+    (!has_quota).then(|| {
+        Problem::new(
+            shared.url.place,
+            "quota.shared",
+            "has no effect: no store has a `quota`",
+        )
+        .with_hint("write `quota = { requests = 150, per = \"30s\" }` below the store")
+    })
 }
 
 /// Issuers whose tokens are nobody's.

@@ -15,10 +15,14 @@ use http::StatusCode;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// How often a request is sent again that BigCommerce refused for its load.
 const MOST_REPEATS: usize = 2;
+
+/// When one may come again whose turn did not come again within its deadline.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// A request that may be sent.
 pub(super) struct Exchange<'a> {
@@ -54,7 +58,11 @@ impl Gateway {
             drop(reply);
             let again = spending.wait_again(&self.shared.turns);
             let again = tokio::time::timeout_at(exchange.deadline, again).await;
-            again.unwrap_or(Err(Denial::UpstreamTimeout { sent: false }))?;
+            // It was sent, and refused: nothing was done, and nothing is unknown.
+            again.unwrap_or(Err(Denial::QuotaExhausted {
+                what: "BigCommerce refused the request, and its turn did not come again",
+                retry: AGAIN,
+            }))?;
             (reply, credential) = self.attempt(exchange, Used::Current, progress).await?;
         }
         if reply.response.status() == StatusCode::UNAUTHORIZED {
@@ -164,12 +172,15 @@ impl Gateway {
             preferences: exchange.preferences,
             correlation_id: exchange.correlation_id,
         };
-        let unit = exchange.spending.map(Spending::attempt).transpose()?;
+        let unit = match exchange.spending {
+            Some(spending) => spending.attempt().await?,
+            None => None,
+        };
         let sending = current
             .upstream
             .send(&outbound, exchange.deadline, progress);
         let sent = sending.await;
-        if let (Some(spending), Some(unit)) = (exchange.spending, unit.flatten()) {
+        if let (Some(spending), Some(unit)) = (exchange.spending, unit) {
             match &sent {
                 Ok(reply) => {
                     let response = &reply.response;

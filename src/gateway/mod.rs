@@ -15,6 +15,7 @@ pub mod fuzzing;
 mod head;
 mod identify;
 mod inbound;
+mod lines;
 mod outbound;
 mod ownership;
 mod piece;
@@ -26,6 +27,7 @@ mod turns;
 mod upstream;
 
 pub use answer::{Answer, Broken, Streamed};
+pub use lines::{Line, Lines};
 pub use piece::Piece;
 pub use renewal::{Renewal, Renewals};
 pub use stream::Stream;
@@ -73,14 +75,16 @@ pub struct Last;
 pub struct ProcessWide {
     owners: Owners,
     turns: Turns,
+    lines: Lines,
 }
 
 impl ProcessWide {
-    /// Those who wait for their turn are counted there.
-    pub fn new(waiting: Waiting) -> Self {
+    /// Those who wait for their turn are counted there; and these are the lines to the shared server of quotas.
+    pub fn new(waiting: Waiting, lines: Lines) -> Self {
         Self {
             owners: Owners::default(),
             turns: Turns::new(waiting),
+            lines,
         }
     }
 }
@@ -316,7 +320,8 @@ impl Gateway {
         let Some(seat) = book.and_then(|book| book.seat(caller.number, &store)) else {
             return Ok(Duration::ZERO);
         };
-        let spending = Spending::new(seat, caller, store, (&self.live, &self.common.clock));
+        let around = (&self.live, &self.common.clock, &self.shared.lines);
+        let spending = Spending::new(seat, caller, store, around);
         let spending = Rc::new(spending);
         entry.spending = Some(Rc::clone(&spending));
         let began = now();

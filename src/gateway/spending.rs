@@ -1,6 +1,7 @@
 //! What a request spends of its caller's limits and of its store's quota, from before its body is read to
 //! the end of its answer. What may be spent is the floor `quota`'s to say.
 
+use super::lines::Lines;
 use super::turns::Turns;
 use crate::config::Live;
 use crate::denial::Denial;
@@ -18,13 +19,24 @@ use std::time::Duration;
 /// comes without a sign.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
+/// What it waits in any case, so that the others of its worker have their turn.
+const AT_LEAST: Duration = Duration::from_millis(1);
+
 /// When one that finds the queue full may come again.
 const FULL: Duration = Duration::from_secs(1);
+
+/// How often a request has the shared server asked before it is refused: one answer grants a fiftieth of the budget,
+/// and many may wait for it.
+const MOST_QUESTIONS: usize = 4;
+
+/// When one may come again that found everything that is left held by other gateways.
+const ELSEWHERE: Duration = Duration::from_secs(1);
 
 /// What one request spends.
 pub(super) struct Spending {
     seat: RefCell<Rc<Seat>>,
     live: Arc<Live>,
+    lines: Lines,
     caller: Arc<Caller>,
     store: StoreHash,
     clock: Clock,
@@ -44,12 +56,13 @@ impl Spending {
         seat: Seat,
         caller: &Arc<Caller>,
         store: StoreHash,
-        (live, clock): (&Arc<Live>, &Clock),
+        (live, clock, lines): (&Arc<Live>, &Clock, &Lines),
     ) -> Self {
         Self {
             patience: clock.steady() + seat.terms().max_wait,
             seat: RefCell::new(Rc::new(seat)),
             live: Arc::clone(live),
+            lines: lines.clone(),
             caller: Arc::clone(caller),
             store,
             clock: clock.clone(),
@@ -80,7 +93,7 @@ impl Spending {
     pub(super) async fn begin(&self, turns: &Turns) -> Result<(), Denial> {
         let may_wait = !self.seat().terms().max_wait.is_zero();
         if !(may_wait && turns.is_waited_for(&self.caller.name, self.store)) {
-            match self.enter() {
+            match self.enter().await {
                 Ok(()) => return Ok(()),
                 Err(refused) if !may_wait || !self.is_worth_waiting(&refused) => {
                     return Err(denial_of(&refused));
@@ -93,16 +106,21 @@ impl Spending {
             .map_err(|refused| denial_of(&refused))
     }
 
-    fn enter(&self) -> Result<(), Refused> {
+    async fn enter(&self) -> Result<(), Refused> {
         let now = self.clock.steady();
         // First what is the caller's own: what that refuses is no wish for a share of the store's.
         if self.slot.borrow().is_none() {
             self.slot.replace(self.seat().enter(now)?);
         }
-        if self.unit.borrow().is_none() {
-            match self.seat().take(!self.has_asked.replace(true), now) {
-                Ok(unit) => drop(self.unit.replace(unit)),
+        let has_unit = self.unit.borrow().is_some();
+        if !has_unit {
+            match self.take(!self.has_asked.get()).await {
+                Ok(unit) => {
+                    self.has_asked.set(true);
+                    drop(self.unit.replace(unit));
+                }
                 Err(refused) => {
+                    self.has_asked.set(true);
                     let slot = self.slot.borrow_mut().take_if(|_| !self.has_sent.get());
                     if let Some(slot) = slot {
                         slot.undo();
@@ -112,6 +130,39 @@ impl Spending {
             }
         }
         Ok(())
+    }
+
+    /// Takes one request of the store's budget; where that is shared, after the shared server was asked if need
+    /// be.
+    async fn take(&self, mut is_new: bool) -> Result<Option<Unit>, Refused> {
+        for _ in 0..MOST_QUESTIONS {
+            let now = self.clock.steady();
+            let seat = self.seat();
+            let refused = match seat.take(is_new, now) {
+                Ok(unit) => {
+                    if seat.runs_low(now)
+                        && let Some(line) = self.lines.of(&self.store)
+                    {
+                        line.run_low();
+                    }
+                    return Ok(unit);
+                }
+                Err(refused) => refused,
+            };
+            if !matches!(refused.why, Why::Unasked | Why::Unheld) {
+                return Err(refused);
+            }
+            is_new &= refused.why == Why::Unasked;
+            // It may have come, or gone, with a configuration that is in force since.
+            let Some(line) = self.lines.of(&self.store) else {
+                break;
+            };
+            line.ask().await;
+        }
+        Err(Refused {
+            why: Why::Share,
+            retry: ELSEWHERE,
+        })
     }
 
     /// Waits in line for as long as the caller may.
@@ -130,7 +181,7 @@ impl Spending {
         };
         loop {
             self.follow();
-            let refused = match self.enter() {
+            let refused = match self.enter().await {
                 Ok(()) => return Ok(()),
                 Err(refused) => refused,
             };
@@ -138,7 +189,7 @@ impl Spending {
             if now >= self.patience || !self.is_worth_waiting(&refused) {
                 return Err(refused);
             }
-            let again = now + refused.retry.min(LOOK_AGAIN);
+            let again = now + refused.retry.clamp(AT_LEAST, LOOK_AGAIN);
             self.until(again.min(self.patience)).await;
         }
     }
@@ -153,7 +204,7 @@ impl Spending {
     /// any moment; the end of a window cannot come earlier.
     fn is_worth_waiting(&self, refused: &Refused) -> bool {
         match refused.why {
-            Why::Concurrency | Why::Queue | Why::Share => true,
+            Why::Concurrency | Why::Queue | Why::Share | Why::Unasked | Why::Unheld => true,
             Why::Rate | Why::BatchItems | Why::Store | Why::PlatformLoad | Why::Unavailable => {
                 self.clock.steady() + refused.retry <= self.patience
             }
@@ -181,17 +232,18 @@ impl Spending {
 
     /// What an attempt to send spends: what was taken when the request began, or for a look-up or a second
     /// try, one more.
-    pub(super) fn attempt(&self) -> Result<Option<Unit>, Denial> {
+    pub(super) async fn attempt(&self) -> Result<Option<Unit>, Denial> {
         let now = self.clock.steady();
         // One of a window that has ended would be nobody's in this one.
         let mut unit = self.unit.take().filter(|unit| unit.is_in_force(now));
         if unit.is_none() {
             self.follow();
-            let more = self.seat().take(true, now);
+            let more = self.take(true).await;
             unit = more.map_err(|refused| denial_of(&refused))?;
         }
         if let Some(unit) = &mut unit {
-            unit.sent(now).map_err(|refused| denial_of(&refused))?;
+            unit.sent(self.clock.steady())
+                .map_err(|refused| denial_of(&refused))?;
             self.has_sent.set(true);
         }
         Ok(unit)
@@ -299,7 +351,7 @@ fn denial_of(refused: &Refused) -> Denial {
             limit: "max_wait",
             retry,
         },
-        Why::Share => Denial::QuotaExhausted {
+        Why::Share | Why::Unasked | Why::Unheld => Denial::QuotaExhausted {
             what: "the caller's share of the store's quota is spent",
             retry,
         },

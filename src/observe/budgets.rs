@@ -2,7 +2,7 @@
 
 use super::clock::Clock;
 use super::metrics::{count_of, gauge};
-use crate::quota::{Book, Ignored, StoreState};
+use crate::quota::{Book, Ignored, LeaseState, StoreState};
 use arc_swap::ArcSwapOption;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
@@ -62,6 +62,17 @@ impl Budgets {
         self.book.store(book.cloned());
     }
 
+    /// The stores whose quota should be shared and is not, and among how many gateways each divides it.
+    pub fn alone(&self) -> Vec<(String, u32)> {
+        let mut alone = Vec::new();
+        for state in self.states() {
+            if let Some(lease) = state.lease.filter(|lease| !lease.is_joined) {
+                alone.push((state.hash.as_str().to_owned(), lease.replicas));
+            }
+        }
+        alone
+    }
+
     /// The stores that BigCommerce wants left alone, and for how long.
     pub fn paused(&self) -> Vec<(String, Duration)> {
         let mut paused = Vec::new();
@@ -110,6 +121,21 @@ const FIGURES: [Figure; 5] = [
     ),
 ];
 
+type LeaseFigure = (&'static str, &'static str, fn(&LeaseState) -> u64);
+
+const LEASES: [LeaseFigure; 2] = [
+    (
+        "store_quota_shared",
+        "1 if the shared server answers, 0 while the gateway goes on with its own part",
+        |lease| u64::from(lease.is_joined),
+    ),
+    (
+        "store_quota_replicas",
+        "How many gateways share the quota, as far as is known",
+        |lease| lease.replicas.into(),
+    ),
+];
+
 impl Collector for Budgets {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let waiting = self.waiting.0.load(SeqCst) as u64;
@@ -127,6 +153,7 @@ impl Collector for Budgets {
                 family.encode_family(&labels)?.encode_gauge(&value)?;
             }
         }
+        encode_leases(&mut encoder, &states)?;
         let help = "Answers whose quota header fields told nothing, by reason";
         let name = "store_quota_ignored";
         let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
@@ -138,4 +165,34 @@ impl Collector for Budgets {
         }
         Ok(())
     }
+}
+
+/// How the sharing stands, where quotas are shared.
+fn encode_leases(encoder: &mut DescriptorEncoder<'_>, states: &[StoreState]) -> fmt::Result {
+    let shared: Vec<(&str, LeaseState)> = states
+        .iter()
+        .filter_map(|state| Some((state.hash.as_str(), state.lease?)))
+        .collect();
+    if shared.is_empty() {
+        return Ok(());
+    }
+    for (name, help, figure) in LEASES {
+        let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        for (store, lease) in &shared {
+            let labels = [("store", *store)];
+            family
+                .encode_family(&labels)?
+                .encode_gauge(&figure(lease))?;
+        }
+    }
+    let name = "store_quota_questions";
+    let help = "Questions to the shared server, by whether it answered";
+    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+    for (store, lease) in &shared {
+        for (outcome, count) in [("answered", lease.answered), ("silent", lease.unanswered)] {
+            let labels = [("store", *store), ("outcome", outcome)];
+            count_of(family.encode_family(&labels)?, count)?;
+        }
+    }
+    Ok(())
 }

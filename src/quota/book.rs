@@ -5,6 +5,7 @@ use super::Refused;
 use super::caller::{CallerTerms, Slot, Usage};
 use super::ledger::{Ledger, StoreTerms, Unit};
 use super::reading::{Ignored, Reading};
+use super::shared::LeaseState;
 use super::shown::{Shown, StoreFigures};
 use crate::policy::vocabulary::StoreHash;
 use std::collections::BTreeMap;
@@ -20,6 +21,9 @@ pub struct Terms {
     pub callers: Vec<(String, CallerTerms, Option<Vec<StoreHash>>)>,
     /// Whether callers are shown the store's own figures too.
     pub shows_store: bool,
+    /// How many gateways share the quotas as long as the shared server has not told; `None` where they are this
+    /// one's alone.
+    pub replicas: Option<u32>,
 }
 
 /// What may be spent, and what is.
@@ -50,6 +54,8 @@ pub struct StoreState {
     pub available: u32,
     /// For how long the store is left alone.
     pub pause: Duration,
+    /// How the sharing stands; `None` where the quota is this gateway's alone.
+    pub lease: Option<LeaseState>,
     /// Answers whose header fields told nothing, by the reasons of [`Ignored::ALL`].
     pub ignored: [u64; Ignored::ALL.len()],
 }
@@ -68,22 +74,35 @@ impl Book {
             .iter()
             .map(|caller| known(&caller.0))
             .collect();
+        let names: Arc<[Arc<str>]> = match terms.replicas {
+            Some(_) => (terms.callers.iter())
+                .map(|caller| Arc::from(caller.0.as_str()))
+                .collect(),
+            None => Arc::default(),
+        };
         let ledger = |(hash, store): &(StoreHash, StoreTerms)| {
             let guarantees = guarantees(&terms.callers, hash);
             let old = previous.and_then(|previous| previous.ledgers.get(hash));
             let ledger = match old {
-                Some(old) if is_unmoved(&before) && old.is_of(store, &weights, &guarantees) => {
-                    Arc::clone(old)
+                Some(old)
+                    if is_unmoved(&before)
+                        && old.is_shared() == terms.replicas.is_some()
+                        && old.is_of(store, &weights, &guarantees) =>
+                {
+                    return (*hash, Arc::clone(old));
                 }
-                Some(old) => Arc::new(old.next(
-                    *store,
-                    Arc::clone(&weights),
-                    guarantees,
-                    |caller| before.get(caller).copied().flatten(),
-                )),
-                None => Arc::new(Ledger::new(*store, Arc::clone(&weights), guarantees)),
+                Some(old) => old.next(*store, Arc::clone(&weights), guarantees, |caller| {
+                    before.get(caller).copied().flatten()
+                }),
+                None => Ledger::new(*store, Arc::clone(&weights), guarantees),
             };
-            (*hash, ledger)
+            let ledger = match terms.replicas {
+                Some(replicas) => {
+                    ledger.shared(Arc::clone(&names), replicas, old.map(|old| &**old))
+                }
+                None => ledger,
+            };
+            (*hash, Arc::new(ledger))
         };
         let ledgers = terms.stores.iter().map(ledger).collect();
         let usage = |old: Option<usize>| {
@@ -127,6 +146,17 @@ impl Book {
         })
     }
 
+    /// The budget of a store.
+    pub fn ledger(&self, store: &StoreHash) -> Option<&Arc<Ledger>> {
+        self.ledgers.get(store)
+    }
+
+    /// The budgets that are shared with other gateways.
+    pub fn shared(&self) -> impl Iterator<Item = (StoreHash, &Arc<Ledger>)> {
+        let shared = self.ledgers.iter().filter(|(_, ledger)| ledger.is_shared());
+        shared.map(|(hash, ledger)| (*hash, ledger))
+    }
+
     /// What the stores' budgets are like.
     pub fn states(&self, now: Duration) -> impl Iterator<Item = StoreState> {
         self.ledgers.iter().map(move |(hash, ledger)| {
@@ -136,6 +166,7 @@ impl Book {
                 figures: StoreFigures::of(&view),
                 available: view.available,
                 pause: ledger.rest(now),
+                lease: ledger.lease_state(),
                 ignored: Ignored::ALL.map(|why| ledger.window.ignored(why)),
             }
         })
@@ -202,6 +233,12 @@ impl Seat {
         let ledger = self.ledger.as_ref();
         let unit = ledger.map(|ledger| ledger.take(self.caller, is_new, now));
         unit.transpose()
+    }
+
+    /// Whether the shared server should be asked for more, before what is held is gone.
+    pub fn runs_low(&self, now: Duration) -> bool {
+        let ledger = self.ledger.as_ref();
+        ledger.is_some_and(|ledger| ledger.runs_low(now))
     }
 
     /// What the caller is shown in an answer, which itself told `reading`: the smallest of all that limits

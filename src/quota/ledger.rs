@@ -8,13 +8,16 @@
 //! store's bound.
 
 mod cell;
+mod leasing;
+mod planning;
 mod unit;
 
 pub use unit::{Answered, Unit};
 
 use super::number::{Epoch, Tagged, millis};
 use super::pause::Pause;
-use super::share::{Claim, Plan, RELEASE};
+use super::share::RELEASE;
+use super::shared::Lease;
 use super::window::{Kept, View, Window, narrow};
 use super::{Refused, Why};
 use cell::Cell;
@@ -26,15 +29,8 @@ use std::time::Duration;
 /// When a caller that was refused its share may come again while shares are being given up.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// How many callers make the least time between two plans a millisecond longer: planning for them all takes
-/// about a hundredth of that time.
-const CALLERS_A_MILLISECOND: u64 = 100;
-
 /// How many callers are so few that a plan for them may be made at any moment.
 const FEW: u64 = 64;
-
-/// How often a request looks whether the plan that another worker is making is ready.
-const PATIENCE: usize = 100_000;
 
 const CONTENDED: u32 = u32::MAX;
 
@@ -56,6 +52,12 @@ pub struct Ledger {
     pub(super) window: Arc<Window>,
     pause: Arc<Pause>,
     cells: Box<[Cell]>,
+    /// What is held, where the quota is shared with other gateways.
+    lease: Option<Arc<Lease>>,
+    /// What each caller has asked and spent by way of other gateways; none where the quota is not shared.
+    elsewhere: Box<[Tagged]>,
+    /// The callers' names, by which other gateways know them; none where the quota is not shared.
+    names: Arc<[Arc<str>]>,
     /// Each caller's weight.
     weights: Arc<[u32]>,
     /// The callers with a guarantee on this store, in order.
@@ -73,6 +75,22 @@ pub struct Ledger {
     planned: Tagged,
 }
 
+/// What of a store's budget outlives the configuration.
+struct Lasting {
+    window: Arc<Window>,
+    pause: Arc<Pause>,
+}
+
+impl Lasting {
+    fn new(terms: &StoreTerms) -> Self {
+        let window = Window::new(terms.requests, millis(terms.per));
+        Self {
+            window: Arc::new(window),
+            pause: Arc::default(),
+        }
+    }
+}
+
 /// What a store's budget looks like to one caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Share {
@@ -88,16 +106,14 @@ impl Ledger {
         weights: Arc<[u32]>,
         guarantees: impl IntoIterator<Item = (usize, u32)>,
     ) -> Self {
-        let window = Window::new(terms.requests, millis(terms.per));
-        Self::with(terms, weights, guarantees, Arc::new(window), Arc::default())
+        Self::with(terms, weights, guarantees, Lasting::new(&terms))
     }
 
     fn with(
         terms: StoreTerms,
         weights: Arc<[u32]>,
         guarantees: impl IntoIterator<Item = (usize, u32)>,
-        window: Arc<Window>,
-        pause: Arc<Pause>,
+        Lasting { window, pause }: Lasting,
     ) -> Self {
         let mut cells = Vec::new();
         cells.resize_with(weights.len(), Cell::default);
@@ -107,6 +123,9 @@ impl Ledger {
             window,
             pause,
             cells: cells.into(),
+            lease: None,
+            elsewhere: Box::default(),
+            names: Arc::default(),
             weights,
             guarantees: guarantees.collect(),
             is_planning: AtomicBool::new(false),
@@ -127,8 +146,11 @@ impl Ledger {
         guarantees: impl IntoIterator<Item = (usize, u32)>,
         before: impl Fn(usize) -> Option<usize>,
     ) -> Self {
-        let (window, pause) = (Arc::clone(&self.window), Arc::clone(&self.pause));
-        let next = Self::with(terms, weights, guarantees, window, pause);
+        let lasting = Lasting {
+            window: Arc::clone(&self.window),
+            pause: Arc::clone(&self.pause),
+        };
+        let next = Self::with(terms, weights, guarantees, lasting);
         for (caller, cell) in next.cells.iter().enumerate() {
             if let Some(old) = before(caller).and_then(|number| self.cells.get(number)) {
                 cell.take_over(old);
@@ -145,6 +167,26 @@ impl Ledger {
             new.store(old.load(SeqCst), SeqCst);
         }
         next
+    }
+
+    /// The same, shared with other gateways, which know the callers by these names. What the ledger before held
+    /// is held still; without one, so many gateways share until the server has told.
+    pub(super) fn shared(
+        mut self,
+        names: Arc<[Arc<str>]>,
+        replicas: u32,
+        before: Option<&Self>,
+    ) -> Self {
+        let held = before.and_then(|before| before.lease.clone());
+        self.elsewhere = names.iter().map(|_| Tagged::default()).collect();
+        self.names = names;
+        self.lease = Some(held.unwrap_or_else(|| Arc::new(Lease::new(replicas))));
+        self
+    }
+
+    /// Whether the quota is shared with other gateways.
+    pub(super) fn is_shared(&self) -> bool {
+        self.lease.is_some()
     }
 
     /// From now on its terms are in force.
@@ -193,15 +235,19 @@ impl Ledger {
     fn take_share(&self, caller: usize, is_new: bool, now: u64) -> Result<Epoch, (Epoch, Refused)> {
         let epoch = self.window.at(now);
         let refused = |why| (epoch, self.refused(why, now));
+        if self.is_unasked(epoch) {
+            return Err((epoch, Refused::ask(Why::Unasked)));
+        }
         let Some(cell) = self.cells.get(caller) else {
             return Err(refused(Why::Share));
         };
+        self.begin(epoch);
         // The first plan of a window takes notes of the one before, so nobody is counted in it earlier.
         if self.planned.of(epoch).is_none() {
             self.plan(epoch, now);
         }
         if is_new {
-            let asked = cell.asked.add(epoch, 1);
+            let asked = cell.asked.add(epoch, 1) + self.elsewhere(caller, epoch).asked;
             if cell.surprises(asked) && (self.planned_for() <= FEW || self.may_plan(epoch, now)) {
                 self.plan(epoch, now);
             }
@@ -211,13 +257,20 @@ impl Ledger {
                 self.plan(epoch, now);
             }
             if !self.take_own(cell, epoch) {
+                if cell.has_part() && self.is_joined() {
+                    return Err((epoch, Refused::ask(Why::Unheld)));
+                }
                 return Err(refused(Why::Share));
             }
         }
-        if self.window.take(epoch, self.kept()) {
+        let most = || self.most(epoch);
+        if self.window.take(epoch, most, self.divisor()) {
             return Ok(epoch);
         }
         cell.spent.take_one(epoch);
+        if self.is_worth_asking(epoch, now) {
+            return Err((epoch, Refused::ask(Why::Unheld)));
+        }
         Err(refused(Why::Store))
     }
 
@@ -245,113 +298,8 @@ impl Ledger {
         }
     }
 
-    /// How many callers the last plan was for.
-    fn planned_for(&self) -> u64 {
-        u64::from(self.claimants.load(SeqCst))
-    }
-
-    fn may_plan(&self, epoch: Epoch, now: u64) -> bool {
-        let between = 1 + self.planned_for() / CALLERS_A_MILLISECOND;
-        let planned = self.planned.of(epoch);
-        planned.is_none_or(|planned| now >= planned + between)
-    }
-
-    /// Plans the shares, or waits a moment for another's plan.
-    fn plan(&self, epoch: Epoch, now: u64) {
-        let Some(_turn) = Turn::take(&self.is_planning) else {
-            return;
-        };
-        let (planned, at) = self.planned.load();
-        let is_first = planned != epoch;
-        if is_first {
-            self.forecast(planned, epoch, at, now);
-        }
-        let view = self.window.view(now, self.kept());
-        if view.epoch != epoch {
-            return;
-        }
-        let (callers, claims) = self.claims(epoch);
-        let plan = Plan::of(self.for_callers(&view), remaining(&view), &claims);
-        let parts = plan.firm.iter().zip(&plan.shares);
-        for ((caller, claim), (firm, share)) in callers.iter().zip(&claims).zip(parts) {
-            if let Some(cell) = self.cells.get(*caller) {
-                let firm = u64::from(claim.spent) + u64::from(*firm);
-                cell.firm.change(epoch, |_| Some(firm));
-                cell.is_planned_with(claim.wish);
-                // Later plans share out what is left, of which nobody is owed anything.
-                if is_first {
-                    cell.share_out(*share);
-                }
-            }
-        }
-        let wishing = claims.iter().filter(|claim| claim.wish > 0);
-        let weights = wishing.map(|claim| u64::from(claim.weight)).sum();
-        let rivals = narrow(weights).min(CONTENDED - 1);
-        let rivals = if plan.is_contended { CONTENDED } else { rivals };
-        self.rivals.store(rivals, SeqCst);
-        let claimants = u32::try_from(claims.len()).unwrap_or(u32::MAX);
-        self.claimants.store(claimants, SeqCst);
-        let pool = u64::from(plan.pool);
-        self.window.pool.change(epoch, |_| Some(pool));
-        self.planned.store(epoch, now);
-    }
-
-    /// What is there for the callers, if others spend in this window what they did in those before: they
-    /// cannot be refused, so their part is set aside as a share is.
-    fn for_callers(&self, view: &View) -> u32 {
-        self.others_spent.fetch_max(view.others, SeqCst);
-        let others = Claim {
-            spent: view.others,
-            wish: self.others_wish.load(SeqCst),
-            ..Claim::default()
-        };
-        let kept = Plan::of(view.left, remaining(view), &[others]);
-        let set_aside: u32 = kept.firm.iter().sum();
-        view.available.min(view.left.saturating_sub(set_aside))
-    }
-
-    /// What callers wish, from what they came with in the window that was planned last.
-    fn forecast(&self, last: Epoch, epoch: Epoch, at: u64, now: u64) {
-        let length = self.window.view(now, self.kept()).length;
-        // A window after which nobody came has no number of its own.
-        let silent = now.saturating_sub(at) / length.max(1);
-        let fading = u32::try_from(silent).unwrap_or(u32::MAX).clamp(1, 100);
-        for cell in &self.cells {
-            cell.end_window(last, epoch, fading);
-        }
-        let spent = self.others_spent.swap(0, SeqCst);
-        let mut wish = self.others_wish.load(SeqCst);
-        for _ in 0..fading {
-            wish = cell::faded(wish);
-        }
-        self.others_wish.store(wish.max(spent), SeqCst);
-    }
-
-    /// The callers that may have wishes in this window.
-    fn claims(&self, epoch: Epoch) -> (Vec<usize>, Vec<Claim>) {
-        let mut of_callers = self.guarantees.iter().copied().peekable();
-        let mut found = (Vec::new(), Vec::new());
-        for (caller, (cell, weight)) in self.cells.iter().zip(&*self.weights).enumerate() {
-            let guaranteed = of_callers.next_if(|(of, _)| *of == caller);
-            let guaranteed = guaranteed.map_or(0, |(_, most)| most);
-            let wish = cell.wish(epoch);
-            if wish == 0 && guaranteed == 0 {
-                continue;
-            }
-            found.0.push(caller);
-            found.1.push(Claim {
-                weight: *weight,
-                guaranteed,
-                spent: narrow(cell.spent.of(epoch).unwrap_or(0)),
-                wish,
-                owed: cell.owed(),
-            });
-        }
-        found
-    }
-
     fn refused(&self, why: Why, now: u64) -> Refused {
-        let view = self.window.view(now, self.kept());
+        let view = self.view_at(now);
         let reset = Duration::from_millis(view.reset);
         let retry = if view.available == 0 {
             reset
@@ -371,8 +319,8 @@ impl Ledger {
     /// may keep to that and wish for more.
     pub(super) fn share(&self, caller: usize, now: Duration) -> Share {
         let now = millis(now);
-        let mut view = self.window.view(now, self.kept());
-        if view.has_ended {
+        let mut view = self.view_at(now);
+        if view.has_ended || self.is_unasked(view.epoch) {
             // The next one begins with the next request, which may come at once.
             return Share {
                 view: View { reset: 1, ..view },
@@ -426,37 +374,18 @@ impl Ledger {
 
     /// What is known of the store's quota.
     pub(super) fn view(&self, now: Duration) -> View {
-        self.window.view(millis(now), self.kept())
+        self.view_at(millis(now))
+    }
+
+    fn view_at(&self, now: u64) -> View {
+        let mut view = self.window.view(now, self.kept());
+        self.adjust(&mut view);
+        view
     }
 
     /// For how long the store is left alone.
     pub(super) fn rest(&self, now: Duration) -> Duration {
         self.pause.rest(millis(now))
-    }
-}
-
-/// The turn to plan.
-struct Turn<'a>(&'a AtomicBool);
-
-impl<'a> Turn<'a> {
-    /// Takes the turn; `None` once another's has ended, or takes too long.
-    fn take(taken: &'a AtomicBool) -> Option<Self> {
-        if !taken.swap(true, SeqCst) {
-            return Some(Self(taken));
-        }
-        for _ in 0..PATIENCE {
-            if !taken.load(SeqCst) {
-                break;
-            }
-            std::hint::spin_loop();
-        }
-        None
-    }
-}
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        self.0.store(false, SeqCst);
     }
 }
 

@@ -14,6 +14,7 @@ mod pause;
 mod rate;
 mod reading;
 mod share;
+mod shared;
 mod shown;
 mod window;
 
@@ -23,6 +24,7 @@ pub use ledger::{Answered, Ledger, StoreTerms, Unit};
 pub use pause::Burden;
 pub use rate::{RateTerms, Spending};
 pub use reading::{Ignored, Reading};
+pub use shared::{Answer, LeaseState, Malformed, Question, Reported, SCRIPT, keys};
 pub use shown::{Shown, StoreFigures, ask_to_wait};
 
 use std::time::Duration;
@@ -34,6 +36,16 @@ pub struct Refused {
     pub why: Why,
     /// When it is worth another try, from now.
     pub retry: Duration,
+}
+
+impl Refused {
+    /// The shared server is to be asked first.
+    const fn ask(why: Why) -> Self {
+        Self {
+            why,
+            retry: Duration::ZERO,
+        }
+    }
 }
 
 /// What stands against a request.
@@ -51,6 +63,11 @@ pub enum Why {
     Share,
     /// What the store has for all callers is spent.
     Store,
+    /// The server that shares the store's quota has not been asked in this window. The request does not count
+    /// as one that came.
+    Unasked,
+    /// What is held of the store's quota is spent, and that server may have more.
+    Unheld,
     /// BigCommerce refused a request without saying that the store's quota is spent.
     PlatformLoad,
     /// BigCommerce answered 503 and asked to come back later.

@@ -11,6 +11,7 @@
 
 use super::number::{Epoch, Tagged};
 use super::reading::{Ignored, Reading};
+use super::shared::{Report, Told};
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicU32, AtomicU64};
 
@@ -49,6 +50,19 @@ pub(super) struct Window {
     expected: (AtomicU32, AtomicU64),
     /// Headers that told nothing, by the reason.
     ignored: [AtomicU64; Ignored::ALL.len()],
+}
+
+/// What is known elsewhere of a window. Times are in milliseconds of this gateway.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known {
+    /// Whether it is the window that was reported.
+    pub(super) is_same: bool,
+    /// When it ends at the soonest, 0 where that is not known, and at the latest.
+    pub(super) soonest: u64,
+    pub(super) end: u64,
+    pub(super) told: Told,
+    pub(super) quota: u32,
+    pub(super) length: u64,
 }
 
 /// What of a quota is kept for the store's other apps.
@@ -169,23 +183,98 @@ impl Window {
     }
 
     /// Spends one request of this window, if there is one. It is reserved until it departs or is cancelled.
-    pub(super) fn take(&self, epoch: Epoch, kept: Kept) -> bool {
-        let most = u64::from(kept.rest_of(self.quota.load(SeqCst)));
+    /// `most` of them, and of what an answer said is left, one part of `divisor`.
+    pub(super) fn take(&self, epoch: Epoch, most: impl Fn() -> u64, divisor: u64) -> bool {
         let carried = u64::from(self.sent.load(SeqCst));
         let took = self.spent.change(epoch, |spent| {
-            Some(spent.unwrap_or(carried) + 1).filter(|spent| *spent <= most)
+            Some(spent.unwrap_or(carried) + 1).filter(|spent| *spent <= most())
         });
-        if took.is_none() {
+        let Some(spent) = took else {
+            return false;
+        };
+        // It may have become less meanwhile: whoever lowers it looks at what is spent afterwards.
+        if spent > most() {
+            self.spent.take_one(epoch);
             return false;
         }
         // Counted before it is compared: two workers may both be refused the last one, and never both get it.
         let reserved = self.reserved.add(epoch, 1);
         let outstanding = reserved + u64::from(self.sent.load(SeqCst));
-        if outstanding > self.left.of(epoch).unwrap_or(u64::MAX) {
+        let left = self.left.of(epoch).unwrap_or(u64::MAX);
+        if outstanding > left.div_ceil(divisor.max(1)) {
             self.cancel(epoch);
             return false;
         }
         true
+    }
+
+    /// What a budget of this quota is for the callers.
+    pub(super) fn rest_of_quota(&self, kept: Kept) -> u32 {
+        kept.rest_of(self.quota.load(SeqCst))
+    }
+
+    /// What is spent of this window, and what was before it and may count in it.
+    pub(super) fn spent(&self, epoch: Epoch) -> u64 {
+        let spent = self.spent.of(epoch);
+        spent.unwrap_or_else(|| self.sent.load(SeqCst).into())
+    }
+
+    /// What is known of the window at `now`, for other gateways.
+    pub(super) fn report(&self, now: u64) -> Report {
+        let epoch = self.at(now);
+        let (_, end) = self.ends.load();
+        // First, so that what is taken meanwhile counts as on its way and not as spent and done.
+        let spent = narrow(self.spent(epoch));
+        let reserved = self.reserved.of(epoch).map_or(0, narrow);
+        let on_its_way = self.sent.load(SeqCst).saturating_add(reserved);
+        Report {
+            epoch,
+            soonest: self.soonest.of(epoch).unwrap_or(0),
+            end,
+            quota: self.quota.load(SeqCst),
+            length: self.length.load(SeqCst),
+            left: self.left.of(epoch).map(narrow),
+            is_bounded: self.is_bounded.of(epoch).is_some(),
+            spent: spent.max(on_its_way),
+            on_its_way,
+        }
+    }
+
+    /// Goes on with what is known elsewhere: of the window that was reported, or of another one in its place.
+    /// Gives the window that it is here; `None` if another one has begun here meanwhile.
+    pub(super) fn join(&self, reported: Epoch, known: &Known, now: u64) -> Option<Epoch> {
+        let (epoch, end) = self.ends.load();
+        let next = match (epoch == reported, known.is_same) {
+            (true, false) => epoch.next(),
+            (false, true) => return None,
+            // The same, or one that has ended here by itself.
+            (true, true) | (false, false) => epoch,
+        };
+        if !self.ends.replace((epoch, end), (next, known.end)) {
+            return None;
+        }
+        if next != epoch {
+            self.opened.change(next, |_| Some(now));
+            // A server that has lost everything gives a window another number, and it is still the same.
+            if known.end > end + known.length / 2 {
+                self.follow(epoch, next);
+            }
+        }
+        if known.soonest > 0 {
+            self.soonest.change(next, |_| Some(known.soonest));
+        }
+        match known.told {
+            Told::Nothing => {}
+            Told::Bounded => drop(self.is_bounded.change(next, |_| Some(1))),
+            Told::Left(least) => {
+                let least = u64::from(least);
+                self.left
+                    .change(next, |left| Some(left.unwrap_or(least).min(least)));
+            }
+        }
+        self.quota.store(known.quota, SeqCst);
+        self.length.store(known.length, SeqCst);
+        Some(next)
     }
 
     /// A request that was reserved in this window is not sent.

@@ -148,6 +148,13 @@ impl Admin {
             // Writing to a string cannot fail.
             debug_assert!(told.is_ok());
         }
+        for (store, replicas) in self.budgets.alone() {
+            let told = writeln!(
+                text,
+                "the quota of the store {store} is not shared: this gateway spends one part of {replicas}"
+            );
+            debug_assert!(told.is_ok());
+        }
         plain(status, text)
     }
 

@@ -12,6 +12,7 @@ mod listener;
 mod notes;
 mod proof;
 mod reload;
+mod sharing;
 mod socket;
 mod tracked;
 mod watch;
@@ -24,7 +25,7 @@ pub use reload::{Reloaded, Source};
 
 use crate::config::file::{Address, File};
 use crate::config::{Live, Loaded, Snapshot};
-use crate::gateway::{ProcessWide, Renewals};
+use crate::gateway::{Lines, ProcessWide, Renewals};
 use crate::observe::{
     Audit, AuditSettings, Board, Budgets, Clock, Exposition, ReloadHealth, WorkerMetrics, Writer,
 };
@@ -34,6 +35,7 @@ use control::Controller;
 use issuers::Fetcher;
 use listener::{Listener, SocketFile, bind};
 use reload::{Asked, Order, Reloader};
+use sharing::Sharing;
 use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -112,13 +114,14 @@ pub struct Server {
     _followers: Followers,
 }
 
-/// What follows the snapshot in force beside the workers: who fetches the keys of issuers, and where it is
-/// shown how they and the stores' quotas stand.
+/// What follows the snapshot in force beside the workers: who fetches the keys of issuers, who shares quotas, and
+/// where it is shown how they stand.
 #[derive(Debug, Clone)]
 struct Followers {
     board: Board,
     budgets: Budgets,
     fetcher: Arc<Fetcher>,
+    sharing: Arc<Sharing>,
 }
 
 impl Followers {
@@ -128,6 +131,7 @@ impl Followers {
         if let Some(book) = &snapshot.book {
             book.come_into_force();
         }
+        self.sharing.change_to(snapshot);
         self.show(snapshot);
     }
 
@@ -173,7 +177,8 @@ impl Server {
             std::iter::repeat_with(Arc::default).take(count).collect();
         let controller = Arc::new(Controller::new(count));
         let reloads = ReloadHealth::new(reload::now());
-        let followers = start_followers(&snapshot, clock, &controller)?;
+        let lines = Lines::default();
+        let followers = start_followers(&snapshot, &lines, clock, &controller)?;
         let bound = admin.as_ref().map(|(_, bound)| bound.clone());
         if let (Some((listener, _)), Some(admin)) = (admin, &file.admin) {
             let admin = Admin {
@@ -187,7 +192,7 @@ impl Server {
             };
             start_admin(admin, listener)?;
         }
-        let shared = Arc::new(ProcessWide::new(followers.budgets.waiting()));
+        let shared = Arc::new(ProcessWide::new(followers.budgets.waiting(), lines));
         let admission = Admission::new(&snapshot.limits);
         let drain_timeout = file.drain_timeout;
         let live = Arc::new(Live::new(snapshot));
@@ -316,18 +321,21 @@ fn bind_as(
     })
 }
 
-/// Keys are fetched from now on, ahead of need.
+/// Keys are fetched from now on, ahead of need, and quotas are shared.
 fn start_followers(
     snapshot: &Snapshot,
+    lines: &Lines,
     clock: &Clock,
     controller: &Controller,
 ) -> Result<Followers, StartError> {
     let wanted = snapshot.signers.fetches.clone();
     let fetcher = Fetcher::start(wanted, clock.clone(), controller.control());
+    let sharing = Sharing::start(snapshot, lines.clone(), clock.clone(), controller.control());
     let followers = Followers {
         board: Board::new(clock.clone()),
         budgets: Budgets::new(clock.clone()),
         fetcher: Arc::new(fetcher.map_err(StartError::Thread)?),
+        sharing: Arc::new(sharing.map_err(StartError::Thread)?),
     };
     followers.show(snapshot);
     Ok(followers)

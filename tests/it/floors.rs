@@ -44,7 +44,7 @@ fn sources() -> Vec<(String, String)> {
             let path: PathBuf = entry.expect("an entry").path();
             if path.is_dir() {
                 folders.push(path);
-            } else {
+            } else if path.extension().is_some_and(|kind| kind == "rs") {
                 let name = path
                     .strip_prefix(&root)
                     .expect("within src")

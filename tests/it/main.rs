@@ -42,6 +42,7 @@ mod retry;
 mod sandbox;
 mod security;
 mod serve;
+mod sharing;
 mod simulator;
 mod soak;
 mod socket;

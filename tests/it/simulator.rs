@@ -6,7 +6,9 @@
 mod callers;
 mod events;
 mod figures;
+mod fleet;
 mod plot;
+pub mod server;
 mod store;
 mod world;
 
@@ -116,6 +118,123 @@ fn scenarios() -> Vec<Scenario> {
     ]
 }
 
+/// Several gateways before one store, few first.
+fn shared() -> Vec<Scenario> {
+    let eight_of = |name, replicas| Scenario {
+        replicas,
+        ..Scenario::new(name, eight())
+    };
+    let fifty_of = |name, replicas, quota| Scenario {
+        replicas,
+        quota,
+        configured: quota,
+        ..Scenario::new(name, fifty())
+    };
+    let outage = |name, outage| Scenario {
+        outage: Some((8.4, 10.6, outage)),
+        ..eight_of(name, 3)
+    };
+    vec![
+        eight_of("eight callers, 150 a window", 1),
+        eight_of("eight callers, 150", 3),
+        Scenario {
+            tells: false,
+            ..eight_of("the same, a plan that tells nothing", 3)
+        },
+        Scenario {
+            keep_free: 30,
+            others: 25.0,
+            ..eight_of("the same, other apps, 30 kept free", 3)
+        },
+        Scenario {
+            on_a_grid: true,
+            ..eight_of("the same, windows on a grid", 3)
+        },
+        outage(
+            "the same, the server silent for 66 s",
+            fleet::Outage::Silent,
+        ),
+        outage("the same, the server gone for 66 s", fleet::Outage::Gone),
+        outage("the same, gone, and back empty", fleet::Outage::Emptied),
+        fifty_of("fifty callers, 450", 10, 450),
+        Scenario {
+            comes_and_goes: true,
+            ..fifty_of("the same, half of them come and go", 10, 450)
+        },
+        fifty_of("fifty callers, 1,000", 1, 1_000),
+        fifty_of("fifty callers, 1,000", 100, 1_000),
+        fifty_of("fifty callers, 10,000", 1_000, 10_000),
+        fifty_of("fifty callers, 500", 1_000, 500),
+    ]
+}
+
+/// What must hold whatever the seed.
+fn check_shared(scenario: &Scenario, outcome: &Outcome) {
+    let context = format!("{} x {}: {outcome:?}", scenario.replicas, scenario.name);
+    let (most, used, fair) = match scenario {
+        Scenario {
+            outage: Some(_), ..
+        } => (0.01, 0.9, 0.85),
+        Scenario { others, .. } if *others > 0.0 => (0.01, 0.95, 0.93),
+        // Less than a request a window for each gateway.
+        Scenario { quota, .. } if (*quota as usize) < scenario.replicas => (0.01, 0.95, 0.0),
+        Scenario { callers, .. } if callers.len() > 8 => (0.01, 0.97, 0.75),
+        _ => (0.01, 0.97, 0.93),
+    };
+    assert!(outcome.overspent <= most, "{context}");
+    assert!(outcome.used >= used, "{context}");
+    assert!(outcome.fairness >= fair, "{context}");
+}
+
+#[test]
+fn gateways_share_a_budget_and_do_not_overspend_it() {
+    let windows = number("SIMULATOR_WINDOWS", 14);
+    let runs = number("SIMULATOR_RUNS", 1);
+    let largest = number("SIMULATOR_REPLICAS", 10);
+    let mut table = String::from(
+        "| gateways | scenario | used | refused by BigCommerce | fairness | least served | requests a question | a beat |\n|---|---|---|---|---|---|---|---|\n",
+    );
+    for scenario in shared() {
+        if scenario.replicas > largest {
+            continue;
+        }
+        // Many gateways take their time.
+        let runs = if scenario.replicas > 10 { 1 } else { runs };
+        let mut outcomes = Vec::new();
+        let (mut sent, mut questions, mut beats) = (0, 0, 0);
+        for seed in SEED..SEED + runs as u64 {
+            let history = run(&scenario, windows, seed);
+            let outcome = Outcome::of(&scenario, &history);
+            println!(
+                "{} x {}: {outcome:?}, {} sent, {} questions, {} beats",
+                scenario.replicas, scenario.name, history.sent, history.questions, history.beats
+            );
+            check_shared(&scenario, &outcome);
+            outcomes.push(outcome);
+            sent += history.sent;
+            questions += history.questions;
+            beats += history.beats;
+        }
+        let worst = Outcome::worst(&outcomes);
+        #[expect(clippy::cast_precision_loss, reason = "numbers of a simulation")]
+        let for_each = |count: u64| sent as f64 / count.max(1) as f64;
+        writeln!(
+            table,
+            "| {} | {} | {:.1} % | {:.2} % | {:.3} | {:.0} % | {:.1} | {:.1} |",
+            scenario.replicas,
+            scenario.name,
+            worst.used * 100.0,
+            worst.overspent * 100.0,
+            worst.fairness,
+            worst.least * 100.0,
+            for_each(questions),
+            for_each(beats),
+        )
+        .expect("a string");
+    }
+    put_table("quotas.md", "shared", &table);
+}
+
 /// What must hold in every scenario, whatever the seed.
 fn check(scenario: &Scenario, outcome: &Outcome) {
     let context = format!("{}: {outcome:?}", scenario.name);
@@ -175,20 +294,20 @@ fn budgets_are_used_up_fairly_and_never_overspent() {
         )
         .expect("a string");
     }
-    put_table("quotas.md", &table);
+    put_table("quotas.md", "simulated", &table);
 }
 
 /// Puts a table between its marks in a page of `deploy/`, where that is asked for.
-fn put_table(name: &str, table: &str) {
-    const MARKS: [&str; 2] = ["<!-- simulated -->\n", "<!-- end -->"];
+fn put_table(name: &str, mark: &str, table: &str) {
     let Ok(folder) = std::env::var("SIMULATOR_OUT") else {
         return;
     };
     let path = PathBuf::from(folder).join(name);
     let page = std::fs::read_to_string(&path).expect("the page");
-    let (before, rest) = page.split_once(MARKS[0]).expect("the first mark");
-    let (_, after) = rest.split_once(MARKS[1]).expect("the second mark");
-    let page = format!("{before}{}{table}{}{after}", MARKS[0], MARKS[1]);
+    let (first, last) = (format!("<!-- {mark} -->\n"), "<!-- end -->");
+    let (before, rest) = page.split_once(&first).expect("the first mark");
+    let (_, after) = rest.split_once(last).expect("the second mark");
+    let page = format!("{before}{first}{table}{last}{after}");
     std::fs::write(path, page).expect("written");
 }
 

@@ -54,11 +54,7 @@ impl Origin {
 
     /// Whether the host can only be this machine.
     pub fn is_loopback(&self) -> bool {
-        match self.host.parse() {
-            Ok(IpAddr::V4(address)) => address.is_loopback(),
-            Ok(IpAddr::V6(address)) => address.is_loopback(),
-            Err(_) => self.host == "localhost",
-        }
+        is_loopback(&self.host)
     }
 
     /// Reads `SCHEME://HOST[:PORT][/]`. A URL with a user is not echoed: it may hold a password.
@@ -112,7 +108,16 @@ impl Origin {
     }
 }
 
-fn split_port(authority: &str) -> Result<(&str, Option<u16>), Fault> {
+/// Whether a host can only be this machine.
+pub(super) fn is_loopback(host: &str) -> bool {
+    match host.parse() {
+        Ok(IpAddr::V4(address)) => address.is_loopback(),
+        Ok(IpAddr::V6(address)) => address.is_loopback(),
+        Err(_) => host == "localhost",
+    }
+}
+
+pub(super) fn split_port(authority: &str) -> Result<(&str, Option<u16>), Fault> {
     let (host, port) = match authority.rsplit_once(':') {
         // The last colon of a bracketed address without a port is inside the brackets.
         Some((host, port)) if !port.ends_with(']') => (host, port),
@@ -127,7 +132,7 @@ fn split_port(authority: &str) -> Result<(&str, Option<u16>), Fault> {
 }
 
 /// A host in the form in which it is resolved.
-fn read_host(text: &str) -> Result<String, Fault> {
+pub(super) fn read_host(text: &str) -> Result<String, Fault> {
     let fault = || Fault::new(format!("{} is not a host", shown(text)));
     if let Some(bracketed) = text.strip_prefix('[') {
         let address = bracketed

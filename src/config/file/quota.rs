@@ -1,10 +1,12 @@
 //! What may be spent: a store's quota, a caller's own limits and its part of the store's, and what callers
 //! are shown of it.
 
+use std::path::Path;
 use std::time::Duration;
 
 use toml::de::DeValue;
 
+use super::shared::{self, Shared};
 use super::{Caller, Store};
 use crate::config::problem::{Located, shown};
 use crate::config::reader::{Fault, TableReader, value};
@@ -41,10 +43,15 @@ const RATE: &str = "write `rate_limit = { requests = 60, per = \"30s\" }`";
 pub struct Quota {
     /// Whether callers are shown the store's own figures too.
     pub store_headers: bool,
+    /// By which several gateways share the quotas; `None`: they are this one's alone.
+    pub shared: Option<Shared>,
 }
 
-pub(super) fn quota(table: &mut TableReader<'_, '_>) -> Quota {
+pub(super) fn quota(table: &mut TableReader<'_, '_>, base: &Path) -> Quota {
     Quota {
+        shared: table.table("shared", shared::EXAMPLE, |table| {
+            shared::shared(table, base)
+        }),
         store_headers: table
             .or("store_headers", STORE_HEADERS, value::boolean)
             .value,

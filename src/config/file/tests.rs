@@ -147,7 +147,7 @@ const SHIPPED_ISSUER: &str =
     "[[issuer]]\nname = \"idp\"\nissuer = \"x\"\naudience = \"x\"\njwks = { file = \"x\" }";
 
 /// The keys that stand in the shipped file as comments and are asked for nevertheless.
-const WITHOUT_DEFAULT: [&str; 23] = [
+const WITHOUT_DEFAULT: [&str; 24] = [
     "caller[].enforcement",
     "workers",
     "listen.socket_mode",
@@ -171,6 +171,7 @@ const WITHOUT_DEFAULT: [&str; 23] = [
     "caller[].rate_limit",
     "caller[].concurrency",
     "store[].quota",
+    "quota.shared",
 ];
 
 /// No key at its default.
@@ -225,7 +226,30 @@ answer_memory = "23MiB"
 ownership_entries = 65
 [quota]
 store_headers = true
+[quota.shared]
+url = "redis://Redis.Internal:6380/3"
+username = "gateway"
+password_file = "redis-password"
+ca = "/redis.crt"
+prefix = "shop"
+replicas = 26
+allow_plaintext = true
 "#;
+
+#[test]
+fn every_key_of_sharing_is_taken_over() {
+    let file = read_good(&complete(EVERY_KEY));
+    let shared = file.quota.shared.unwrap();
+    assert_eq!(shared.url.value.show(), "redis://redis.internal:6380/3");
+    assert_eq!(shared.username.as_deref(), Some("gateway"));
+    assert_eq!(
+        shared.password_file.unwrap().value,
+        Path::new("/etc/gateway/redis-password")
+    );
+    assert_eq!(shared.ca.unwrap().value, Path::new("/redis.crt"));
+    assert_eq!((shared.prefix.as_str(), shared.replicas), ("shop", 26));
+    assert!(!shared.cluster);
+}
 
 #[test]
 fn every_key_is_taken_over() {

@@ -22,6 +22,7 @@ pub(super) fn book(file: &File, previous: Option<&Snapshot>) -> Option<Arc<Book>
         callers: callers.collect(),
         stores: budgets.clone(),
         shows_store: file.quota.store_headers,
+        replicas: file.quota.shared.as_ref().map(|shared| shared.replicas),
     };
     let previous = previous.and_then(|previous| previous.book.as_deref());
     Book::of(terms, previous).map(Arc::new)

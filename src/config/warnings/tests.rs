@@ -32,6 +32,15 @@ fn caller(name: &str, rest: &str) -> String {
 }
 
 #[test]
+fn a_server_by_which_nothing_is_shared_is_told() {
+    let shared = "[quota.shared]\nurl = \"rediss://redis\"\n";
+    let said = "quota.shared has no effect: no store has a `quota`";
+    assert!(told(&format!("{shared}{}", caller("a", ""))).contains(&said.to_owned()));
+    let quota = "[[store]]\nhash = \"def\"\ncredential = { file = \"absent\" }\nquota = { requests = 9, per = \"30s\" }\n";
+    assert!(!told(&format!("{shared}{quota}{}", caller("a", ""))).contains(&said.to_owned()));
+}
+
+#[test]
 fn what_changes_nothing_about_spending_is_told() {
     for (text, expected) in [
         (

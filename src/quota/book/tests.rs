@@ -43,6 +43,7 @@ fn book(
             .map(|(name, terms)| ((*name).to_owned(), *terms, None))
             .collect(),
         shows_store: false,
+        replicas: None,
     };
     Book::of(terms, previous).map(Arc::new)
 }

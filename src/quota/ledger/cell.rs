@@ -1,6 +1,7 @@
 //! What one caller has of a store's window, and what it is thought to wish of the next.
 
 use super::super::number::{Epoch, Tagged};
+use super::super::shared::Deeds;
 use super::super::window::narrow;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::SeqCst;
@@ -19,9 +20,18 @@ pub(super) struct Cell {
     share: AtomicU32,
     /// What it is owed of windows before, in thousandths of a request.
     owed: AtomicU32,
-    /// The wish that the last plan was made with.
+    /// The wish that the last plan was made with; above it, what part of its requests came here, by the window
+    /// before; the highest bit: only a part of what is left for it may be spent here.
     planned: AtomicU32,
 }
+
+const WISH: u32 = (1 << 20) - 1;
+const HERE: u32 = 20;
+const ALL_HERE: u32 = 128;
+const PART: u32 = 1 << 31;
+
+/// So many requests tell where a caller's requests come.
+const TELLING: u64 = 8;
 
 const KEPT_TO_IT: u32 = 1 << 31;
 const THOUSAND: f64 = 1_000.0;
@@ -31,6 +41,22 @@ pub(super) const fn faded(wish: u32) -> u32 {
     wish - wish.div_ceil(8)
 }
 
+/// The wish of the next window, after one in which so much was asked. Wishes vary: what was wished lately is
+/// remembered, and fades.
+fn prospect(before: u32, asked: u32) -> u32 {
+    let wish = if before & KEPT_TO_IT != 0 && asked > 0 {
+        asked.saturating_mul(2).saturating_add(2)
+    } else {
+        asked
+    };
+    wish.max(faded(before & !KEPT_TO_IT))
+}
+
+/// The part of a caller's requests that comes here, in 128ths.
+fn part_here(here: u64, elsewhere: u64) -> u32 {
+    narrow((here * u64::from(ALL_HERE)).div_ceil((here + elsewhere).max(1)))
+}
+
 impl Cell {
     /// The wish that was known when the window began.
     pub(super) fn wish_before(&self) -> u32 {
@@ -38,8 +64,9 @@ impl Cell {
     }
 
     /// What the caller is thought to wish of this window.
-    pub(super) fn wish(&self, epoch: Epoch) -> u32 {
-        let asked = self.asked.of(epoch).map_or(0, narrow);
+    /// `elsewhere`: what it does by way of other gateways.
+    pub(super) fn wish(&self, epoch: Epoch, elsewhere: &Deeds) -> u32 {
+        let asked = narrow(self.asked.of(epoch).unwrap_or(0) + elsewhere.asked);
         let forecast = self.wish_before();
         if asked <= forecast {
             return forecast;
@@ -50,21 +77,21 @@ impl Cell {
     }
 
     /// Draws the conclusions from the window that ended. `fading`: how many have ended since it began.
-    pub(super) fn end_window(&self, last: Epoch, epoch: Epoch, fading: u32) {
+    /// `elsewhere`: what it did by way of other gateways.
+    pub(super) fn end_window(&self, last: Epoch, epoch: Epoch, fading: u32, elsewhere: &Deeds) {
         let before = self.forecast.load(SeqCst);
-        let asked = self.asked.of(last).map_or(0, narrow);
-        let spent = self.spent.of(last).map_or(0, narrow);
+        let asked = narrow(self.asked.of(last).unwrap_or(0) + elsewhere.asked);
+        let spent = narrow(self.spent.of(last).unwrap_or(0) + elsewhere.spent);
         if before == 0 && asked == 0 && self.asked.of(epoch).is_none() {
             return;
         }
-        let kept_to_it = before & KEPT_TO_IT != 0;
-        let wish = if kept_to_it && asked > 0 {
-            asked.saturating_mul(2).saturating_add(2)
-        } else {
-            asked
-        };
-        // Wishes vary: what was wished lately is remembered, and fades.
-        let mut forecast = wish.max(faded(before & !KEPT_TO_IT));
+        if elsewhere.asked > 0 {
+            self.comes_here(part_here(self.asked.of(last).unwrap_or(0), elsewhere.asked));
+        } else if asked > 0 {
+            self.comes_here(ALL_HERE);
+        }
+        // Another gateway may have seen what this one has not.
+        let mut forecast = prospect(before, asked).max(narrow(elsewhere.wish));
         for _ in 1..fading {
             forecast = faded(forecast);
         }
@@ -80,14 +107,49 @@ impl Cell {
         self.share.store(0, SeqCst);
     }
 
-    /// A plan is made with this wish.
-    pub(super) fn is_planned_with(&self, wish: u32) {
-        self.planned.store(wish, SeqCst);
+    /// What it would be thought to wish of the next window if this one ended now.
+    pub(super) fn prospect(&self, epoch: Epoch, elsewhere: &Deeds) -> u32 {
+        let asked = narrow(self.asked.of(epoch).unwrap_or(0) + elsewhere.asked);
+        prospect(self.forecast.load(SeqCst), asked)
+    }
+
+    /// A plan is made with this wish, which may leave it only a part of what it has to spend here.
+    pub(super) fn is_planned_with(&self, wish: u32, is_part: bool) {
+        let here = self.planned.load(SeqCst) & (0xff << HERE);
+        let part = if is_part { PART } else { 0 };
+        self.planned.store(part | here | wish.min(WISH), SeqCst);
     }
 
     /// Whether it has come more often than the last plan knew of.
     pub(super) fn surprises(&self, asked: u64) -> bool {
-        asked > u64::from(self.planned.load(SeqCst))
+        asked > u64::from(self.planned.load(SeqCst) & WISH)
+    }
+
+    /// Whether more was left for it than may be spent here before that is planned anew.
+    pub(super) fn has_part(&self) -> bool {
+        self.planned.load(SeqCst) & PART != 0
+    }
+
+    fn comes_here(&self, part: u32) {
+        let before = self.planned.load(SeqCst);
+        self.planned
+            .store((before & !(0xff << HERE)) | (part << HERE), SeqCst);
+    }
+
+    /// What of so many requests may be spent here before it is known what was spent elsewhere meanwhile: of those
+    /// that come by several gateways, as large a part as comes here.
+    pub(super) fn part_of(&self, rest: u32, epoch: Epoch, elsewhere: &Deeds) -> u32 {
+        let asked = self.asked.of(epoch).unwrap_or(0);
+        let here = if asked + elsewhere.asked >= TELLING {
+            part_here(asked, elsewhere.asked)
+        } else {
+            match (self.planned.load(SeqCst) >> HERE) & 0xff {
+                0 if elsewhere.asked == 0 => ALL_HERE,
+                known => known,
+            }
+        };
+        let part = u64::from(rest) * u64::from(here);
+        narrow(part.div_ceil(u64::from(ALL_HERE))).max(rest.min(1))
     }
 
     /// It is shown little, and may keep to that.

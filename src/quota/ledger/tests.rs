@@ -37,7 +37,11 @@ impl World {
         };
         unit.sent(ms(now)).unwrap();
         let epoch = self.store.at(now);
-        assert!(self.store.take(epoch, ALL), "the store refused at {now}");
+        assert!(
+            self.store
+                .take(epoch, || self.store.rest_of_quota(ALL).into(), 1),
+            "the store refused at {now}"
+        );
         self.store.settle();
         let view = self.store.view(now, ALL);
         let reading = self.told.then_some(Ok(Reading {
@@ -313,7 +317,12 @@ fn another_configuration_goes_on_where_this_one_stood() {
     assert!(next.take(1, true, ms(begin + 500)).is_ok());
     // What it was thought to wish is not forgotten.
     assert!(next.take(1, true, ms(begin + W + 500)).is_ok());
-    assert!(next.cells[0].wish(next.window.at(begin + W + 500)) >= 4000);
+    assert!(
+        next.cells[0].wish(
+            next.window.at(begin + W + 500),
+            &super::super::shared::Deeds::default()
+        ) >= 4000
+    );
 }
 
 #[test]

@@ -18,9 +18,13 @@ fn reading(reset: u64, left: u32) -> Reading {
     }
 }
 
+fn take(window: &Window, epoch: Epoch, free: u32) -> bool {
+    window.take(epoch, || window.rest_of_quota(kept(free)).into(), 1)
+}
+
 fn spend(window: &Window, now: u64, free: u32) -> bool {
     let epoch = window.at(now);
-    let took = window.take(epoch, kept(free));
+    let took = take(window, epoch, free);
     if took {
         window.depart(epoch);
         window.settle();
@@ -81,23 +85,23 @@ fn what_is_on_its_way_is_not_spent_twice() {
     let window = Window::new(150, W);
     window.observe(&reading(W, 2), 0, 10).unwrap();
     let epoch = window.at(20);
-    assert!(window.take(epoch, kept(0)) && window.take(epoch, kept(0)));
-    assert!(!window.take(epoch, kept(0)));
+    assert!(take(&window, epoch, 0) && take(&window, epoch, 0));
+    assert!(!take(&window, epoch, 0));
     window.depart(epoch);
     window.depart(epoch);
     // One comes back, and has told that it was counted.
     window.observe(&reading(W - 30, 1), 20, 40).unwrap();
     window.settle();
-    assert!(!window.take(epoch, kept(0)));
+    assert!(!take(&window, epoch, 0));
     // The other one was never sent.
     window.settle();
     window.refund();
-    assert!(window.take(epoch, kept(0)));
+    assert!(take(&window, epoch, 0));
     window.depart(epoch);
     // And was lost: it may have been counted.
     window.spent_untold();
     window.settle();
-    assert!(!window.take(epoch, kept(0)));
+    assert!(!take(&window, epoch, 0));
 }
 
 #[test]
@@ -205,7 +209,7 @@ proptest! {
                 0..=2 => {
                     let epoch = window.at(now);
                     let before = window.view(now, kept(20));
-                    let took = window.take(epoch, kept(20));
+                    let took = take(&window, epoch, 20);
                     prop_assert_eq!(took, before.available > 0, "{:?}", before);
                     if took {
                         window.depart(epoch);
@@ -238,11 +242,7 @@ fn workers_never_take_more_than_there_is() {
     let window = Window::new(1000, W);
     window.observe(&reading(W, 150), 0, 1).unwrap();
     let taken: usize = std::thread::scope(|scope| {
-        let worker = || {
-            (0..400)
-                .filter(|_| window.take(window.at(1), kept(0)))
-                .count()
-        };
+        let worker = || (0..400).filter(|_| take(&window, window.at(1), 0)).count();
         let workers: Vec<_> = (0..4).map(|_| scope.spawn(worker)).collect();
         workers.into_iter().map(|one| one.join().unwrap()).sum()
     });

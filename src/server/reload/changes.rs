@@ -137,6 +137,12 @@ fn names(names: impl Iterator<Item = String>) -> Option<String> {
 }
 
 /// What the files hold that the configuration names.
+/// Whether another password or authority is named by the same words.
+fn is_let_in_otherwise(before: &Snapshot, after: &Snapshot) -> bool {
+    let both = before.shared.as_ref().zip(after.shared.as_ref());
+    both.is_some_and(|(old, new)| (&old.password, &old.roots) != (&new.password, &new.roots))
+}
+
 fn of_materials(before: &Snapshot, after: &Snapshot, file: &File) -> Vec<String> {
     let stores = file.stores.iter().filter(|store| {
         let (old, new) = (
@@ -156,6 +162,7 @@ fn of_materials(before: &Snapshot, after: &Snapshot, file: &File) -> Vec<String>
         credentials.map(|stores| format!("credentials of {stores}")),
         (before.server_tls != after.server_tls).then(|| "the listener's certificates".to_owned()),
         keys.map(|issuers| format!("keys of {issuers}")),
+        is_let_in_otherwise(before, after).then(|| "how the shared server lets in".to_owned()),
     ]
     .into_iter()
     .flatten()

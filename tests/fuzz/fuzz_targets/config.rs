@@ -45,6 +45,7 @@ fuzz_target!(|text: &str| {
         credentials: credentials.collect(),
         server_tls: None,
         upstream_ca: None,
+        shared: None,
     };
     if let Ok(snapshot) = Snapshot::compile(&file, materials) {
         assert!(

@@ -50,6 +50,7 @@ static SNAPSHOT: LazyLock<Snapshot> = LazyLock::new(|| {
         jwks: vec![KeyMaterial::Text(keys.into_bytes())],
         server_tls: None,
         upstream_ca: None,
+        shared: None,
     };
     let snapshot = Snapshot::compile(&file, materials);
     snapshot.unwrap_or_else(|problems| panic!("{}", problems.report("fuzz")))

@@ -67,6 +67,7 @@ fn compile(unknown_fields: &str) -> Arc<Snapshot> {
         jwks: Vec::new(),
         server_tls: None,
         upstream_ca: None,
+        shared: None,
     };
     let snapshot = Snapshot::compile(&file, materials);
     Arc::new(snapshot.unwrap_or_else(|problems| panic!("{}", problems.report("fuzz"))))

@@ -25,10 +25,3 @@ pub struct Wisher {
     pub weight: u32,
     pub guaranteed: u32,
 }
-
-impl Appetite {
-    /// Whether it comes whatever it is answered.
-    pub fn has_plan(self) -> bool {
-        !matches!(self, Self::Throttled | Self::Greedy { .. })
-    }
-}

@@ -24,7 +24,7 @@ pub struct Outcome {
 impl Outcome {
     #[expect(clippy::cast_precision_loss, reason = "numbers of a simulation")]
     pub fn of(scenario: &Scenario, history: &History) -> Self {
-        let windows = &history[LEARNING..];
+        let windows = &history.windows[LEARNING..];
         let count = windows.len() as f64;
         let sum = |caller: usize, of: fn(&super::world::Cell) -> u32| -> u32 {
             windows.iter().map(|window| of(&window[caller])).sum()

@@ -21,8 +21,8 @@ fn draw(
 ) -> Result<(), Box<dyn std::error::Error>> {
     let area = SVGBackend::with_string(text, (900, 420)).into_drawing_area();
     area.fill(&WHITE)?;
-    let seconds = u32::try_from(history.len() as u64 * WINDOW / 1000)?;
-    let cells = history.iter().flatten();
+    let seconds = u32::try_from(history.windows.len() as u64 * WINDOW / 1000)?;
+    let cells = history.windows.iter().flatten();
     let most = cells.map(|cell| cell.got).max().unwrap_or_default() + 5;
     let mut chart = ChartBuilder::on(&area)
         .margin(12)
@@ -38,6 +38,7 @@ fn draw(
         let color = Palette99::pick(caller).mix(1.0);
         let at = |number: usize| u32::try_from(number as u64 * WINDOW / 1000).unwrap_or(0);
         let points = history
+            .windows
             .iter()
             .enumerate()
             .map(|(number, window)| (at(number), window[caller].got));

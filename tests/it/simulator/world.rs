@@ -2,12 +2,10 @@
 
 use super::callers::{Appetite, Wisher};
 use super::events::{Agenda, Chance};
+use super::fleet::{self, Fleet, Outage};
 use super::store::Store;
 use metafield_gateway::policy::vocabulary::StoreHash;
-use metafield_gateway::quota::{
-    Answered, Book, CallerTerms, Reading, Seat, StoreTerms, Terms, Unit,
-};
-use std::sync::Arc;
+use metafield_gateway::quota::{Answered, CallerTerms, Reading, StoreTerms, Terms, Unit, Why};
 use std::time::Duration;
 
 /// The length of a window in milliseconds.
@@ -29,6 +27,12 @@ pub struct Scenario {
     pub delay: (u64, u64),
     pub tells: bool,
     pub on_a_grid: bool,
+    /// How many gateways share the store's quota; 0: there is one, which shares nothing.
+    pub replicas: usize,
+    /// Every so many windows half of them leave, and come back in the next one.
+    pub comes_and_goes: bool,
+    /// When the shared server fails, in windows, and how.
+    pub outage: Option<(f64, f64, Outage)>,
 }
 
 impl Scenario {
@@ -43,6 +47,9 @@ impl Scenario {
             delay: (5, 150),
             tells: true,
             on_a_grid: false,
+            replicas: 0,
+            comes_and_goes: false,
+            outage: None,
         }
     }
 }
@@ -61,31 +68,56 @@ pub struct Cell {
 }
 
 /// By window, by caller.
-pub type History = Vec<Vec<Cell>>;
+pub type Windows = Vec<Vec<Cell>>;
 
-enum Event {
+/// What happened in a run.
+pub struct History {
+    pub windows: Windows,
+    /// Questions to the shared server: because a request waited or what is held ran low, and for nothing else
+    /// than to be known.
+    pub questions: u64,
+    pub beats: u64,
+    pub sent: u64,
+}
+
+pub(super) enum Event {
     Come(usize),
     /// Once more, as it was asked to.
     Again(usize),
     Arrive(Box<Flight>),
     Answer(Box<Flight>),
     Other,
+    /// Of the shared server.
+    Server(fleet::Event),
 }
 
-struct Flight {
+/// One request on its way through a gateway.
+pub(super) struct Attempt {
     caller: usize,
+    replica: usize,
+    is_new: bool,
+    questions: u32,
+    /// Whether its caller comes again when it is refused.
+    comes_again: bool,
+}
+
+pub(super) struct Flight {
+    caller: usize,
+    replica: usize,
     unit: Unit,
     granted: bool,
     reading: Option<Reading>,
 }
 
-struct World<'s> {
-    scenario: &'s Scenario,
-    agenda: Agenda<Event>,
-    chance: Chance,
+pub(super) struct World<'s> {
+    pub(super) scenario: &'s Scenario,
+    pub(super) agenda: Agenda<Event>,
+    pub(super) chance: Chance,
     store: Store,
-    seats: Vec<Seat>,
-    history: History,
+    pub(super) fleet: Fleet,
+    history: Windows,
+    /// Requests that were sent.
+    sent: u64,
 }
 
 /// Runs a scenario for so many windows.
@@ -108,17 +140,15 @@ pub fn run(scenario: &Scenario, windows: usize, seed: u64) -> History {
         stores: vec![(hash, terms)],
         callers: callers.collect(),
         shows_store: false,
+        replicas: (scenario.replicas > 0).then_some(10),
     };
-    let book = Arc::new(Book::of(terms, None).expect("a book"));
-    let seats = (0..scenario.callers.len())
-        .map(|caller| book.seat(caller, &hash).expect("a seat"))
-        .collect();
     let mut world = World {
         scenario,
         agenda: Agenda::new(),
         chance: Chance(seed),
         store: Store::new(scenario.quota, WINDOW, scenario.on_a_grid),
-        seats,
+        fleet: Fleet::new(scenario, &terms, hash),
+        sent: 0,
         history: vec![vec![Cell::default(); scenario.callers.len()]; windows],
     };
     world.begin();
@@ -126,10 +156,15 @@ pub fn run(scenario: &Scenario, windows: usize, seed: u64) -> History {
     while let Some((now, event)) = world.agenda.next(end) {
         world.happen(now, event);
     }
-    world.history
+    History {
+        windows: world.history,
+        questions: world.fleet.questions,
+        beats: world.fleet.beats,
+        sent: world.sent,
+    }
 }
 
-fn ms(millis: u64) -> Duration {
+pub(super) fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
@@ -148,6 +183,7 @@ impl World<'_> {
         if self.scenario.others > 0.0 {
             self.agenda.at(1, Event::Other);
         }
+        self.begin_sharing();
     }
 
     fn cell(&mut self, now: u64, caller: usize) -> &mut Cell {
@@ -163,7 +199,18 @@ impl World<'_> {
                 self.agenda.at(now + pause, Event::Other);
             }
             Event::Come(caller) => self.come(now, caller),
-            Event::Again(caller) => drop(self.send(now, caller)),
+            Event::Again(caller) => {
+                let replica = self.pick(now);
+                let attempt = Attempt {
+                    caller,
+                    replica,
+                    is_new: true,
+                    questions: 0,
+                    comes_again: false,
+                };
+                self.try_to_send(now, attempt);
+            }
+            Event::Server(event) => self.serve(now, event),
             Event::Arrive(mut flight) => {
                 let (granted, reading) = self.store.ask(now);
                 flight.granted = granted;
@@ -197,63 +244,104 @@ impl World<'_> {
             }
             Appetite::Bursts { of, every } => {
                 for _ in 1..of {
-                    self.ask(now, caller);
+                    self.ask(now, caller, false);
                 }
                 self.agenda.at(now + every, Event::Come(caller));
             }
             Appetite::Throttled | Appetite::Greedy { .. } => {}
         }
-        let was_let_through = self.ask(now, caller);
-        if !was_let_through && !appetite.has_plan() {
-            let pause = match appetite {
-                // It has given up, and somebody starts it again.
-                Appetite::Throttled => WINDOW,
-                _ => 500,
-            };
-            self.agenda.at(now + pause, Event::Come(caller));
-        }
+        self.ask(now, caller, true);
     }
 
-    fn ask(&mut self, now: u64, caller: usize) -> bool {
+    fn ask(&mut self, now: u64, caller: usize, comes_again: bool) {
         self.cell(now, caller).asked += 1;
-        self.send(now, caller)
+        // One after the other is one connection; many at once are many.
+        let replica = match self.scenario.callers[caller].appetite {
+            Appetite::Throttled => caller % self.fleet.present(now),
+            _ => self.pick(now),
+        };
+        let attempt = Attempt {
+            caller,
+            replica,
+            is_new: true,
+            questions: 0,
+            comes_again,
+        };
+        self.try_to_send(now, attempt);
     }
 
-    fn send(&mut self, now: u64, caller: usize) -> bool {
-        match self.seats[caller].take(true, ms(now)) {
+    /// A replica that is there.
+    fn pick(&mut self, now: u64) -> usize {
+        let count = self.fleet.present(now);
+        usize::try_from(self.chance.within((0, count as u64 - 1))).expect("a replica")
+    }
+
+    /// As the gateway does it for one request.
+    pub(super) fn try_to_send(&mut self, now: u64, mut attempt: Attempt) {
+        let Attempt {
+            caller, replica, ..
+        } = attempt;
+        let seat = &self.fleet.replicas[replica].seats[caller];
+        match seat.take(attempt.is_new, ms(now)) {
             Ok(Some(mut unit)) => {
-                let gone = unit.sent(ms(now));
-                if gone.is_err() {
-                    self.cell(now, caller).refused += 1;
-                    return false;
+                if seat.runs_low(ms(now)) {
+                    self.want(now, replica);
                 }
+                if unit.sent(ms(now)).is_err() {
+                    self.cell(now, caller).refused += 1;
+                    return;
+                }
+                self.sent += 1;
                 let delay = self.chance.within(self.scenario.delay);
                 let flight = Flight {
                     caller,
+                    replica,
                     unit,
                     granted: false,
                     reading: None,
                 };
                 self.agenda.at(now + delay, Event::Arrive(Box::new(flight)));
-                true
             }
             Ok(None) => panic!("the store has a budget"),
             Err(refused) => {
-                self.cell(now, caller).refused += 1;
-                if let Appetite::Bursts { .. } = self.scenario.callers[caller].appetite {
-                    // In whole seconds, as they are told.
-                    let wait = u64::try_from(refused.retry.as_millis()).expect("a time");
-                    let wait = wait.div_ceil(1000) * 1000;
-                    self.agenda.at(now + wait, Event::Again(caller));
+                let asks = matches!(refused.why, Why::Unasked | Why::Unheld);
+                if asks && attempt.questions < 4 {
+                    attempt.is_new &= refused.why == Why::Unasked;
+                    attempt.questions += 1;
+                    self.fleet.replicas[replica].waiting.push(attempt);
+                    self.want(now, replica);
+                    return;
                 }
-                false
+                let retry = if asks { ms(1000) } else { refused.retry };
+                self.refuse(now, &attempt, retry);
             }
+        }
+    }
+
+    fn refuse(&mut self, now: u64, attempt: &Attempt, retry: Duration) {
+        self.cell(now, attempt.caller).refused += 1;
+        match self.scenario.callers[attempt.caller].appetite {
+            Appetite::Bursts { .. } => {
+                // In whole seconds, as they are told.
+                let wait = u64::try_from(retry.as_millis()).expect("a time");
+                let wait = wait.div_ceil(1000).max(1) * 1000;
+                self.agenda.at(now + wait, Event::Again(attempt.caller));
+            }
+            Appetite::Throttled if attempt.comes_again => {
+                // It has given up, and somebody starts it again.
+                self.agenda.at(now + WINDOW, Event::Come(attempt.caller));
+            }
+            Appetite::Greedy { .. } if attempt.comes_again => {
+                self.agenda.at(now + 500, Event::Come(attempt.caller));
+            }
+            _ => {}
         }
     }
 
     fn answer(&mut self, now: u64, flight: Flight) {
         let Flight {
             caller,
+            replica,
             unit,
             granted,
             reading,
@@ -277,7 +365,7 @@ impl World<'_> {
         match self.scenario.callers[caller].appetite {
             Appetite::Greedy { .. } => self.agenda.at(now + 1, Event::Come(caller)),
             Appetite::Throttled => {
-                let shown = self.seats[caller].shown(reading, ms(now));
+                let shown = self.fleet.replicas[replica].seats[caller].shown(reading, ms(now));
                 let shown = shown.expect("a store with a budget");
                 let pause = if shown.left <= 1 {
                     shown.reset.div_ceil(1000) * 1000

@@ -11,6 +11,7 @@ pub mod http1;
 pub mod issuer;
 pub mod process;
 pub mod readings;
+pub mod redis;
 pub mod table;
 pub mod tls;
 pub mod wire;

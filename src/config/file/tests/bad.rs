@@ -52,6 +52,13 @@ fn wrong_callers_are_named() {
 }
 
 #[test]
+fn wrong_sharing_is_named() {
+    check(
+        &SHARED.map(|(lines, expected)| (complete(&format!("[quota.shared]\n{lines}")), expected)),
+    );
+}
+
+#[test]
 fn wrong_quotas_are_named() {
     check(&QUOTAS.map(|(quota, caller, expected)| {
         let store = STORE.trim_end();
@@ -751,5 +758,45 @@ const QUOTAS: [(&str, &str, &str); 22] = [
         "",
         "rate_limit = { requests = 5, per = \"1s\", batch_items = 0 }",
         "9:56 caller[0].rate_limit.batch_items: `0` is not within 1 to 1000000",
+    ),
+];
+
+/// What stands in `[quota.shared]`, and what is said.
+const SHARED: [(&str, &str); 9] = [
+    (
+        "",
+        "1:1 quota.shared.url: is missing | write it as `rediss://redis.example:6379`",
+    ),
+    (
+        "url = \"http://redis\"",
+        "2:7 quota.shared.url: the scheme `http` is not known | known are `rediss` (with TLS) and `redis`",
+    ),
+    (
+        "url = \"redis://user:secret@redis\"",
+        "2:7 quota.shared.url: must not hold a user or a password | write `password_file = \"/run/secrets/redis-password\"` and `username`",
+    ),
+    (
+        "url = \"redis://redis:6379\"",
+        "2:7 quota.shared.url: would send password and counts without encryption to another machine | write `rediss://`, or set `allow_plaintext = true` if the way there is trusted",
+    ),
+    (
+        "url = \"rediss://redis/x\"",
+        "2:7 quota.shared.url: `x` is not the number of a database | write it as `rediss://redis.example:6379`",
+    ),
+    (
+        "url = \"rediss://redis/1\"\ncluster = true",
+        "2:7 quota.shared.url: names a database, and a cluster has none | write it as `rediss://redis.example:6379`",
+    ),
+    (
+        "url = \"rediss://redis\"\npassword = \"secret\"",
+        "3:1 quota.shared.password: unknown key | a password does not belong into this file: write `password_file`, and replace the one that stood here",
+    ),
+    (
+        "url = \"rediss://redis\"\nprefix = \"a{b}\"",
+        "3:10 quota.shared.prefix: `a{b}` is not a prefix | it is 1 to 64 letters, digits, `_`, `.` or `-`",
+    ),
+    (
+        "url = \"rediss://redis\"\nreplicas = 0\nhost = \"x\"",
+        "3:12 quota.shared.replicas: `0` is not within 1 to 10000\n4:1 quota.shared.host: unknown key | it belongs into `url`; of a cluster, one node is enough",
     ),
 ];
