@@ -359,8 +359,8 @@ impl Window {
             return Err(Ignored::Inconsistent);
         }
         let soonest = sent + reading.reset;
-        // The header's milliseconds may be rounded down.
-        let latest = received + reading.reset + 1;
+        // Both may be rounded down: what the header says, and when it came.
+        let latest = received + reading.reset + 2;
         loop {
             let (epoch, end) = self.ends.load();
             let opened = self.opened.of(epoch).unwrap_or(0);

@@ -27,8 +27,12 @@ use tokio::task::{AbortHandle, JoinSet};
 const LIMIT: Duration = Duration::from_millis(250);
 
 /// How often a store is asked about of which nobody wants anything: often enough to notice within a second
-/// that the server is gone.
-const EVERY: Duration = Duration::from_millis(700);
+/// that the server is gone, which takes two questions without an answer.
+const EVERY: Duration = Duration::from_millis(450);
+
+/// How many questions in turn have no answer before the gateway goes on alone: a machine can be busy for as long
+/// as one takes, and a gateway that is alone beside others that are not spends what they may.
+const FAILURES: u32 = 2;
 
 /// So much longer for each store of each gateway: together they ask at most 500 times a second.
 const FOR_EACH: Duration = Duration::from_millis(2);
@@ -229,6 +233,7 @@ impl Common {
 async fn keep(store: StoreHash, common: Rc<Common>) {
     let mut reported = Reported::default();
     let mut is_down = false;
+    let mut failures = 0;
     let mut before: Option<Arc<Ledger>> = None;
     while let Some((ledger, line, link)) = common.of(&store) {
         if before
@@ -249,12 +254,17 @@ async fn keep(store: StoreHash, common: Rc<Common>) {
         )
         .await;
         let now = common.clock.steady();
+        failures = if asked.is_ok() { 0 } else { failures + 1 };
+        if asked.is_err() {
+            ledger.unanswered();
+        }
         match asked {
             Ok(()) if is_down => {
                 is_down = false;
                 tracing::info!(store = store.as_str(), "the quota is shared again");
             }
             Ok(()) => {}
+            Err(_) if failures < FAILURES => continue,
             Err(cause) => {
                 ledger.part(now);
                 if !is_down {

@@ -194,6 +194,13 @@ impl Ledger {
         }
     }
 
+    /// A question to the shared server has no answer.
+    pub fn unanswered(&self) {
+        if let Some(lease) = &self.lease {
+            lease.count_silence();
+        }
+    }
+
     /// The shared server does not answer. Gives whether it did before.
     pub fn part(&self, now: Duration) -> bool {
         let Some(lease) = &self.lease else {

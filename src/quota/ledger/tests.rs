@@ -202,9 +202,9 @@ fn a_store_that_is_spent_is_left_alone_until_its_window_ends() {
     unit.answered(Some(Ok(reading)), Answered::Spent, 0.0, ms(1010));
     let refused = world.ledger.take(0, true, ms(1011)).unwrap_err();
     assert_eq!(refused.why, Why::Store);
-    assert_eq!(refused.retry, ms(5_000));
-    assert!(world.ledger.take(0, true, ms(6010)).is_err());
-    assert!(world.ledger.take(0, true, ms(6011)).is_ok());
+    assert_eq!(refused.retry, ms(5_001));
+    assert!(world.ledger.take(0, true, ms(6011)).is_err());
+    assert!(world.ledger.take(0, true, ms(6012)).is_ok());
 }
 
 #[test]

@@ -343,6 +343,11 @@ impl Lease {
         self.over.store(0, SeqCst);
     }
 
+    /// A question has no answer.
+    pub(in super::super) fn count_silence(&self) {
+        self.silences.fetch_add(1, SeqCst);
+    }
+
     /// The server answers. Gives whether it did not before.
     pub(in super::super) fn join(&self) -> bool {
         self.answers.fetch_add(1, SeqCst);
@@ -353,7 +358,6 @@ impl Lease {
     /// left for all, the less the longer ago that was; of the next ones a part of the whole. Gives whether it
     /// answered before.
     pub(in super::super) fn part(&self, epoch: Epoch, spent: u64, length: u64, now: u64) -> bool {
-        self.silences.fetch_add(1, SeqCst);
         if !self.is_joined() {
             return false;
         }

@@ -62,7 +62,7 @@ fn what_answers_tell_counts_in_whatever_order_they_come() {
     let view = window.view(2000, kept(0));
     assert_eq!((view.left, view.available), (90, 90));
     // The end is the least of those it can be at the latest.
-    assert_eq!(view.reset, 1101 + W - 2000);
+    assert_eq!(view.reset, 1102 + W - 2000);
     // In the next window an answer of this one tells nothing, and one of its own does.
     assert!(spend(&window, 31_200, 0));
     assert_eq!(
@@ -123,7 +123,7 @@ fn a_window_that_answers_move_is_followed() {
     let window = Window::new(150, W);
     assert!(spend(&window, 100, 0));
     window.observe(&reading(10_000, 149), 100, 120).unwrap();
-    assert_eq!(window.view(120, kept(0)).reset, 10_001);
+    assert_eq!(window.view(120, kept(0)).reset, 10_002);
     assert!(spend(&window, 10_121, 0));
     window
         .observe(&reading(W - 1, 149), 10_121, 10_140)
@@ -139,7 +139,7 @@ fn a_window_that_answers_move_is_followed() {
     window.observe(&other, 10_200, 10_210).unwrap();
     let view = window.view(10_210, kept(0));
     assert_eq!((view.quota, view.left, view.length), (20, 19, 10_000));
-    assert_eq!(view.reset, 9_001);
+    assert_eq!(view.reset, 9_002);
     // One that ends much later is another window.
     window.observe(&reading(W, 150), 10_300, 10_310).unwrap();
     assert_eq!(window.view(10_310, kept(0)).left, 150);

@@ -22,7 +22,7 @@ fn heads_of_the_last_window_spend_nothing_of_the_next() {
         client.send(&head);
     }
     gateway.wait_for_metric(LEFT, 0.0);
-    hand.advance(Duration::from_millis(W + 1));
+    hand.advance(Duration::from_millis(W + 2));
     gateway.wait_for_metric(LEFT, 20.0);
     // Both wish for more than there is: each has a half, whoever held what before.
     let mut client = gateway.connect();

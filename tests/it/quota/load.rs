@@ -29,7 +29,7 @@ fn a_429_that_tells_the_quota_stops_everyone_until_the_window_ends() {
     assert_eq!(retry(&other), 13);
     hand.advance(Duration::from_secs(12));
     assert_eq!(client.exchange(&update(WRITER)).status(), 429);
-    hand.advance(Duration::from_millis(1));
+    hand.advance(Duration::from_millis(2));
     assert_eq!(client.exchange(&update(WRITER)).status(), 200);
     assert_eq!(store.fake.requests().len(), 2);
 }

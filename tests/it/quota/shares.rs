@@ -38,7 +38,7 @@ fn the_store_is_never_asked_for_more_than_it_has() {
             refused.json()["detail"],
             "the store's quota is spent; try again in 31 s"
         );
-        hand.advance(Duration::from_millis(W + 1));
+        hand.advance(Duration::from_millis(W + 2));
     }
     assert_eq!(store.refused(), 0);
 }
@@ -83,12 +83,12 @@ fn a_guarantee_is_kept_and_a_weight_counts() {
     // Nobody has heard of the reader, and four are there for it all the same.
     assert_eq!(spend(&mut client, &update(WRITER)), 16);
     assert_eq!(spend(&mut client, &get(READER)), 4);
-    hand.advance(Duration::from_millis(W + 1));
+    hand.advance(Duration::from_millis(W + 2));
     // Another has come meanwhile, and wishes for as much as there is.
     for _ in 0..20 {
         client.exchange(&list());
     }
-    hand.advance(Duration::from_millis(W + 1));
+    hand.advance(Duration::from_millis(W + 2));
     // By weight: four for the reader, and of sixteen three times as many for the writer as for the other.
     let other = spend(&mut client, &list());
     let writer = spend(&mut client, &update(WRITER));
@@ -107,7 +107,7 @@ fn what_is_kept_free_is_left_to_others_and_what_they_spend_is_seen() {
     let mut spend = || spend(&mut client, &update(WRITER));
     assert_eq!(spend(), 15);
     store.others_spend(5);
-    hand.advance(Duration::from_millis(W + 1));
+    hand.advance(Duration::from_millis(W + 2));
     // Others take more than theirs, before.
     store.others_spend(9);
     assert_eq!(spend(), 11);
@@ -149,7 +149,7 @@ fn a_larger_plan_is_believed_and_a_smaller_one_too() {
     let mut spend = || spend(&mut client, &update(WRITER));
     assert_eq!(spend(), 30);
     store.counter.lock().expect("the counter").quota = 7;
-    hand.advance(Duration::from_millis(W + 1));
+    hand.advance(Duration::from_millis(W + 2));
     assert_eq!(spend(), 7);
     assert_eq!(store.refused(), 0);
 }

@@ -85,7 +85,7 @@ fn the_stores_own_figures_are_shown_where_that_is_configured() {
         "X-Gateway-Store-Requests-Left",
     ];
     assert_eq!(own.map(|name| number(&answer, name)), [W, 20, 19]);
-    assert!(number(&answer, "X-Gateway-Store-Time-Reset-Ms") <= W + 1);
+    assert!(number(&answer, "X-Gateway-Store-Time-Reset-Ms") <= W + 2);
 }
 
 #[test]

@@ -31,8 +31,13 @@ fn three_gateways_use_the_quota_up_fairly_and_none_is_refused() {
     let run = run(&mut fleet, quota, window, lasting, |_, _| {});
     let outcome = run.outcome(LEARNING);
     let refused: usize = fleet.gateways.iter().map(|gateway| gateway.told(429)).sum();
+    let silent =
+        "metafield_gateway_store_quota_questions_total{store=\"abc123\",outcome=\"silent\"} ";
+    let silent: f64 = (fleet.gateways.iter())
+        .map(|gateway| gateway.metric(silent).expect("it is counted"))
+        .sum();
     println!(
-        "{} windows of {quota} in {} ms by three gateways\n{}upstream 429: {refused}, Jain {:.4}, used {:.1} %",
+        "{} windows of {quota} in {} ms by three gateways\n{}unanswered questions: {silent}, upstream 429: {refused}, Jain {:.4}, used {:.1} %",
         outcome.windows,
         window.as_millis(),
         outcome.table,

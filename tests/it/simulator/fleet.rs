@@ -9,7 +9,8 @@ use std::sync::Arc;
 /// How long a gateway waits for the shared server, and when it asks again; as the gateway's own driver does.
 const LIMIT: u64 = 250;
 const AGAIN: u64 = 500;
-const EVERY: u64 = 700;
+const EVERY: u64 = 450;
+const FAILURES: u32 = 2;
 
 /// How the shared server fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +34,7 @@ pub struct Replica {
     /// Whether another one is wanted.
     wants: bool,
     is_down: bool,
+    failures: u32,
     asked: u64,
 }
 
@@ -75,6 +77,7 @@ impl Fleet {
                 asking: None,
                 wants: false,
                 is_down: false,
+                failures: 0,
                 asked: 0,
             }
         };
@@ -177,11 +180,17 @@ impl World<'_> {
                     .ledger
                     .answered(question, answer, &mut replica.reported, ms(now));
                 replica.is_down = false;
+                replica.failures = 0;
                 self.end_round(now, number);
             }
             Event::Late(number, id) => {
                 let replica = &mut self.fleet.replicas[number];
                 if replica.asking != Some(id) {
+                    return;
+                }
+                replica.failures += 1;
+                if replica.failures < FAILURES {
+                    self.ask_server(now, number);
                     return;
                 }
                 replica.ledger.part(ms(now));
