@@ -344,7 +344,7 @@ impl Ledger {
             };
         };
         let spent = cell.spent.of(view.epoch).map_or(0, narrow);
-        let firm = cell.firm.of(view.epoch).map_or(0, narrow);
+        let firm = narrow(cell.in_all(view.epoch));
         let pool = self.window.pool.of(view.epoch).unwrap_or(0);
         let pool = narrow(self.part_of_pool(caller, pool));
         let by_plan = firm.saturating_sub(spent).saturating_add(pool);

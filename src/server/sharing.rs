@@ -234,6 +234,7 @@ async fn keep(store: StoreHash, common: Rc<Common>) {
     let mut reported = Reported::default();
     let mut is_down = false;
     let mut failures = 0;
+    let mut has_begun = false;
     let mut before: Option<Arc<Ledger>> = None;
     while let Some((ledger, line, link)) = common.of(&store) {
         if before
@@ -263,6 +264,10 @@ async fn keep(store: StoreHash, common: Rc<Common>) {
                 is_down = false;
                 tracing::info!(store = store.as_str(), "the quota is shared again");
             }
+            Ok(()) if !has_begun => tracing::info!(
+                store = store.as_str(),
+                "the quota is shared with other gateways"
+            ),
             Ok(()) => {}
             Err(_) if failures < FAILURES => continue,
             Err(cause) => {
@@ -279,6 +284,7 @@ async fn keep(store: StoreHash, common: Rc<Common>) {
                 is_down = true;
             }
         }
+        has_begun |= !is_down;
         line.end_round();
         if is_down {
             tokio::time::sleep(AGAIN).await;

@@ -18,12 +18,16 @@ pub(super) struct Cell {
     forecast: AtomicU32,
     /// Its fair share when the window began, in thousandths of a request.
     share: AtomicU32,
-    /// What it is owed of windows before, in thousandths of a request.
+    /// What it is owed of windows before, in thousandths of a request; above it, what it may spend in all by the last
+    /// plan, also where only a part of that is to be spent before there is news.
     owed: AtomicU32,
     /// The wish that the last plan was made with; above it, what part of its requests came here, by the window
     /// before; the highest bit: only a part of what is left for it may be spent here.
     planned: AtomicU32,
 }
+
+const OWED: u32 = (1 << 12) - 1;
+const IN_ALL: u32 = 12;
 
 const WISH: u32 = (1 << 20) - 1;
 const HERE: u32 = 20;
@@ -97,10 +101,7 @@ impl Cell {
         }
         self.forecast.store(forecast & !KEPT_TO_IT, SeqCst);
         // Who wished for more is owed the part of a request that could not be given.
-        let due = self
-            .owed
-            .load(SeqCst)
-            .saturating_add(self.share.load(SeqCst));
+        let due = (self.owed.load(SeqCst) & OWED).saturating_add(self.share.load(SeqCst));
         let missed = due.saturating_sub(spent.saturating_mul(1000)).min(1000);
         self.owed
             .store(if asked > spent { missed } else { 0 }, SeqCst);
@@ -164,7 +165,24 @@ impl Cell {
 
     /// What it is owed of windows before, in requests.
     pub(super) fn owed(&self) -> f64 {
-        f64::from(self.owed.load(SeqCst)) / THOUSAND
+        f64::from(self.owed.load(SeqCst) & OWED) / THOUSAND
+    }
+
+    /// What it may spend in all, by a plan.
+    pub(super) fn is_left_in_all(&self, most: u64) {
+        let owed = self.owed.load(SeqCst) & OWED;
+        let most = narrow(most).min(u32::MAX >> IN_ALL);
+        self.owed.store((most << IN_ALL) | owed, SeqCst);
+    }
+
+    /// What it may spend in all by the last plan, of this window if there was one.
+    pub(super) fn in_all(&self, epoch: Epoch) -> u64 {
+        let firm = self.firm.of(epoch).unwrap_or(0);
+        if self.has_part() {
+            firm.max(u64::from(self.owed.load(SeqCst) >> IN_ALL))
+        } else {
+            firm
+        }
     }
 
     pub(super) fn take_over(&self, old: &Self) {

@@ -55,7 +55,9 @@ impl Ledger {
                 let elsewhere = self.elsewhere(*caller, epoch);
                 let spent = u64::from(claim.spent).saturating_sub(elsewhere.spent);
                 let most = spent + u64::from(*firm);
-                if is_news || !cell.has_part() {
+                cell.is_left_in_all(most);
+                let has_part = self.is_joined() && cell.has_part();
+                if is_news || !has_part || cell.firm.of(epoch).is_none() {
                     let here = if self.is_joined() {
                         cell.part_of(*firm, epoch, &elsewhere)
                     } else {
@@ -125,7 +127,9 @@ impl Ledger {
         let mut found = (Vec::new(), Vec::new());
         for (caller, (cell, weight)) in self.cells.iter().zip(&*self.weights).enumerate() {
             let guaranteed = of_callers.next_if(|(of, _)| *of == caller);
+            // Of a part of the quota, a part of it is kept.
             let guaranteed = guaranteed.map_or(0, |(_, most)| most);
+            let guaranteed = narrow(u64::from(guaranteed).div_ceil(self.divisor()));
             let elsewhere = self.elsewhere(caller, epoch);
             let wish = cell.wish(epoch, &elsewhere);
             if wish == 0 && guaranteed == 0 {

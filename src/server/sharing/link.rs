@@ -147,8 +147,9 @@ impl Link {
             Connection::One(mut one) => invoke(&invocation, &mut one).await,
             Connection::Cluster(mut cluster) => invoke(&invocation, &mut cluster).await,
         }
-        .map_err(|error| error.to_string())?;
-        Answer::read(&numbers, &callers).map_err(|error| error.to_string())
+        .map_err(|error| format!("{}: {error}", self.server.url.show()))?;
+        let answer = Answer::read(&numbers, &callers);
+        answer.map_err(|error| format!("{}: {error}", self.server.url.show()))
     }
 }
 

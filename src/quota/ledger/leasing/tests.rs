@@ -95,6 +95,56 @@ fn alone_a_part_is_spent_and_what_is_over_counts_later() {
 }
 
 #[test]
+fn alone_nobody_is_held_to_what_came_by_others_before() {
+    let (ledger, mut reported) = (ledger(10), Reported::default());
+    let mut numbers = FIRST;
+    (numbers[10], numbers[15]) = (150, 2);
+    // Both callers came by another gateway too, for most of what they wished.
+    let elsewhere = ["crm", "90", "5", "90", "erp", "90", "5", "90"].map(str::to_owned);
+    for now in [0, 500] {
+        let question = ledger
+            .ask((&NAME.into(), 1), &mut reported, ms(now))
+            .unwrap();
+        let answer = Answer::read(&numbers, &elsewhere).unwrap();
+        ledger.answered(&question, &answer, &mut reported, ms(now));
+        for caller in [0, 1] {
+            for _ in 0..10 {
+                taken(&ledger, caller, now + 1).ok();
+            }
+        }
+    }
+    // It may spend a part before there is news, and is shown the whole.
+    let spent = ledger.share(0, ms(502)).spent;
+    assert!((2..10).contains(&spent), "{spent}");
+    assert!(ledger.share(0, ms(502)).left > 20);
+    assert!(ledger.part(ms(600)));
+    let now = 31_000;
+    let mut count = 0;
+    for turn in 0..40 {
+        for caller in [0, 1] {
+            count += u32::from(taken(&ledger, caller, now + turn).is_ok());
+        }
+    }
+    assert_eq!(count, 75);
+}
+
+#[test]
+fn alone_a_part_of_a_guarantee_is_kept() {
+    let terms = StoreTerms {
+        requests: 120,
+        per: ms(30_000),
+        keep_free: 0,
+    };
+    let names: Arc<[Arc<str>]> = ["crm", "erp"].map(Arc::from).into();
+    let ledger = Ledger::new(terms, [1, 1].into(), [(0, 40)]).shared(names, 10, None);
+    let ledger = Arc::new(ledger);
+    ledger.part(ms(0));
+    // Of twelve, four are kept for the other.
+    let sent = (0..20).filter(|_| taken(&ledger, 1, 10).is_ok()).count();
+    assert_eq!(sent, 8);
+}
+
+#[test]
 fn a_server_that_falls_silent_leaves_what_is_held_and_a_part_of_the_rest() {
     let (ledger, mut reported) = (ledger(10), Reported::default());
     let mut numbers = FIRST;
