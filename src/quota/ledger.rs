@@ -1,7 +1,7 @@
 //! A store's budget and what each caller has of it. A request takes a [`Unit`] before it is sent, and the
 //! unit learns from the answer.
 //!
-//! A request costs a few atomic numbers. Shares are planned ([`Plan`]) when a window begins, when a caller
+//! A request costs a few atomic numbers. Shares are planned (`Plan`) when a window begins, when a caller
 //! asks for more than it was thought to wish, and when a request would be refused; by one worker at a time,
 //! for as long as that takes: some microseconds, one millisecond with ten thousand callers. What a plan says
 //! and what is spent meanwhile can differ by what is spent in that time, which moves a share and never the
