@@ -138,7 +138,7 @@ if not is_late then
         local wish = tonumber(ARGV[place + 3])
         local old = numbers(redis.call('HGET', by, replica .. '/' .. name) or '')
         local sum = numbers(redis.call('HGET', callers, name) or '')
-        asked, used = math.max(asked, old[1] or 0), used
+        asked = math.max(asked, old[1] or 0)
         redis.call('HSET', by, replica .. '/' .. name, string.format('%.0f %.0f', asked, used))
         redis.call('HSET', callers, name, string.format('%.0f %.0f %.0f',
             (sum[1] or 0) + asked - (old[1] or 0), math.max((sum[2] or 0) + used - (old[2] or 0), 0),
@@ -155,7 +155,8 @@ redis.call('HSET', window, unpack(state))
 local keep = string.format('%.0f', 10 * math.max(w.length, told[4]))
 for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, keep) end
 
--- What everyone else has asked and spent, and what is thought to be wished: of all callers, or where these are many, of those that were named.
+-- What everyone else has asked and spent, and what is thought to be wished: of all callers, or where these are
+-- many, of those that were named.
 local answer, names = {}, {}
 local is_whole = redis.call('HLEN', callers) <= 256
 if is_whole then

@@ -2,7 +2,7 @@
 
 use super::clients::{Run, run};
 use super::fleet::{Fleet, limit, now};
-use super::shares::{counts, quota, window};
+use super::shares::{quota, window};
 use crate::support::PATIENCE;
 use crate::support::redis::Redis;
 use std::time::{Duration, Instant};
@@ -104,12 +104,12 @@ fn check(name: &str, seen: &Seen) {
     assert!(overspent <= 2.0, "{name}");
     let slowest = |times: &[Duration]| times.iter().max().copied().unwrap_or_default();
     assert!(
-        slowest(&seen.noticed) <= Duration::from_millis(if counts() { 1_500 } else { 5_000 }),
+        slowest(&seen.noticed) <= Duration::from_millis(1_500),
         "{seen:?}",
         seen = seen.noticed
     );
     assert!(
-        slowest(&seen.recovered) <= Duration::from_secs(if counts() { 2 } else { 8 }),
+        slowest(&seen.recovered) <= Duration::from_secs(2),
         "{seen:?}",
         seen = seen.recovered
     );

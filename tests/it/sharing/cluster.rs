@@ -1,7 +1,6 @@
 //! A cluster of three masters with a replica each: one master is taken away, and then its slots have no owner.
 
 use super::fleet::{Fleet, limit, now};
-use super::shares::counts;
 use crate::support::PATIENCE;
 use crate::support::redis::{Redis, command, free_port};
 use metafield_gateway::quota::keys;
@@ -123,8 +122,7 @@ fn a_master_is_taken_away_and_then_its_slots_have_no_owner() {
         "a master taken away: noticed after {noticed:?}, shared again after {:?}",
         killed.elapsed()
     );
-    let most = Duration::from_millis(if counts() { 1_500 } else { 5_000 });
-    assert!(noticed <= most, "{noticed:?}");
+    assert!(noticed <= Duration::from_millis(1_500), "{noticed:?}");
     assert_eq!(exchange(10), 10);
 
     let second = wait_for_master(&nodes, first);

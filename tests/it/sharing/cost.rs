@@ -1,7 +1,6 @@
 //! What sharing costs: a request's time, and round trips to the shared server.
 
 use super::fleet::{Fleet, Gateway, limit, now, request};
-use super::shares::counts;
 use crate::support::client::Client;
 use crate::support::number;
 use crate::support::redis::Redis;
@@ -54,7 +53,11 @@ fn a_request_takes_about_as_long_as_without() {
             "quota {quota}: p50 {alone:?} alone, {shared:?} shared, ratio {ratio:.3} of {requests}"
         );
         // What depends on the machine is for the whole run.
-        let most = if counts() { 1.05 } else { 3.0 };
+        let most = if number("SHARING_FIGURES", 0) == 1 {
+            1.05
+        } else {
+            3.0
+        };
         assert!(quota < 1_000 || ratio <= most, "{ratio}");
     }
 }
@@ -62,7 +65,7 @@ fn a_request_takes_about_as_long_as_without() {
 #[test]
 fn most_requests_do_not_meet_the_server() {
     let redis = Redis::start();
-    for (quota, most) in [(150, 1.0), (1_000, 0.05), (3_000, 0.05)] {
+    for (quota, most) in [(150, 1.0), (1_000, 0.06), (3_000, 0.05)] {
         let shared = format!("url = \"{}\"\nprefix = \"of-{quota}\"", redis.url());
         let fleet = Fleet::start(1, limit(quota, Duration::from_secs(60)), Some(&shared));
         let gateway = &fleet.gateways[0];
@@ -82,8 +85,6 @@ fn most_requests_do_not_meet_the_server() {
             "quota {quota}: {trips:.3} round trips a request, one for {:.1}",
             1.0 / trips
         );
-        // A slow machine has more time for those that nobody waits for.
-        let most = if counts() { most } else { 2.0 * most };
         assert!(trips <= most, "{quota}: {trips}");
     }
 }

@@ -17,11 +17,6 @@ pub fn window() -> Duration {
     Duration::from_millis(number("SHARING_WINDOW_MS", 3_000) as u64)
 }
 
-/// Whether what depends on the machine counts.
-pub fn counts() -> bool {
-    number("SHARING_FIGURES", 0) == 1
-}
-
 pub fn windows() -> usize {
     number("SHARING_WINDOWS", 3)
 }
@@ -49,13 +44,7 @@ fn three_gateways_use_the_quota_up_fairly_and_none_is_refused() {
         outcome.fairness,
         outcome.used * 100.0
     );
-    // A short run beside other tests shows what depends on the machine less well.
-    let (most, fairness, used) = if counts() {
-        (0, 0.98, 0.97)
-    } else {
-        (quota as usize * windows() / 100, 0.95, 0.95)
-    };
-    assert!(refused <= most, "BigCommerce refused {refused}");
-    assert!(outcome.fairness >= fairness, "{outcome:?}");
-    assert!(outcome.used >= used, "{outcome:?}");
+    assert_eq!(refused, 0, "BigCommerce refused nothing");
+    assert!(outcome.fairness >= 0.98, "{outcome:?}");
+    assert!(outcome.used >= 0.97, "{outcome:?}");
 }
