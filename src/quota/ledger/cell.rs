@@ -67,10 +67,15 @@ impl Cell {
         self.forecast.load(SeqCst) & !KEPT_TO_IT
     }
 
+    /// What it asked in a window, by whichever gateway.
+    fn asked_in_all(&self, epoch: Epoch, elsewhere: &Deeds) -> u32 {
+        narrow(self.asked.of(epoch).unwrap_or(0) + elsewhere.asked)
+    }
+
     /// What the caller is thought to wish of this window.
     /// `elsewhere`: what it does by way of other gateways.
     pub(super) fn wish(&self, epoch: Epoch, elsewhere: &Deeds) -> u32 {
-        let asked = narrow(self.asked.of(epoch).unwrap_or(0) + elsewhere.asked);
+        let asked = self.asked_in_all(epoch, elsewhere);
         let forecast = self.wish_before();
         if asked <= forecast {
             return forecast;
@@ -84,7 +89,7 @@ impl Cell {
     /// `elsewhere`: what it did by way of other gateways.
     pub(super) fn end_window(&self, last: Epoch, epoch: Epoch, fading: u32, elsewhere: &Deeds) {
         let before = self.forecast.load(SeqCst);
-        let asked = narrow(self.asked.of(last).unwrap_or(0) + elsewhere.asked);
+        let asked = self.asked_in_all(last, elsewhere);
         let spent = narrow(self.spent.of(last).unwrap_or(0) + elsewhere.spent);
         if before == 0 && asked == 0 && self.asked.of(epoch).is_none() {
             return;
@@ -110,7 +115,7 @@ impl Cell {
 
     /// What it would be thought to wish of the next window if this one ended now.
     pub(super) fn prospect(&self, epoch: Epoch, elsewhere: &Deeds) -> u32 {
-        let asked = narrow(self.asked.of(epoch).unwrap_or(0) + elsewhere.asked);
+        let asked = self.asked_in_all(epoch, elsewhere);
         prospect(self.forecast.load(SeqCst), asked)
     }
 
