@@ -33,6 +33,7 @@ pub fn warnings(file: &File, now: Timestamp) -> Vec<Problem> {
     }
     found.extend(shared(file));
     found.extend(nothing_to_share(file));
+    found.extend(shared_in_the_open(file));
     found.extend(unused_issuers(file));
     found.sort_by_key(Problem::place);
     found
@@ -237,6 +238,18 @@ fn nothing_to_share(file: &File) -> Option<Problem> {
             "has no effect: no store has a `quota`",
         )
         .with_hint("write `quota = { requests = 150, per = \"30s\" }` below the store")
+    })
+}
+
+/// A server whose password and counts anyone on the way can read, and change.
+fn shared_in_the_open(file: &File) -> Option<Problem> {
+    let shared = file.quota.shared.as_ref()?;
+    let url = &shared.url;
+    url.value.is_readable_on_its_way().then(|| {
+        let host = &url.value.host;
+        let message = format!("password and counts go to {host} without encryption");
+        Problem::new(url.place, "quota.shared.url", message)
+            .with_hint("write `rediss://` where the server can do TLS")
     })
 }
 

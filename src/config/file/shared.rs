@@ -74,6 +74,11 @@ impl ServerUrl {
         format!("{scheme}://{host}:{}/{}", self.port, self.database)
     }
 
+    /// Whether what is sent there can be read on its way from this machine to another.
+    pub fn is_readable_on_its_way(&self) -> bool {
+        !self.tls && !is_loopback(&self.host)
+    }
+
     /// Reads `redis[s]://HOST[:PORT][/DATABASE]`. A URL with a user is not echoed: it may hold a password.
     fn parse(text: &str) -> Result<Self, Fault> {
         let Some((scheme, rest)) = text.split_once("://") else {
@@ -130,6 +135,10 @@ pub(super) fn shared(table: &mut TableReader<'_, '_>, base: &Path) -> Option<Sha
     let cluster = table.or("cluster", CLUSTER, value::boolean).value;
     let username = table.optional("username", |found| name(found, "a user's name"));
     let password_file = table.optional("password_file", value::path(base));
+    if let (Some(name), None) = (&username, &password_file) {
+        let fault = Fault::new("is of no use without a password");
+        table.fault(name.place, "username", fault.with_hint(PASSWORD));
+    }
     let ca = table.optional("ca", value::path(base));
     let prefix = table.or("prefix", PREFIX.to_owned(), |found| name(found, "a prefix"));
     let replicas = table
@@ -160,7 +169,7 @@ fn refuse(
         let fault = Fault::new("names a database, and a cluster has none");
         table.fault(url.place, "url", fault.with_hint(FORM));
     }
-    if !allow_plaintext && !url.value.tls && !is_loopback(&url.value.host) {
+    if !allow_plaintext && url.value.is_readable_on_its_way() {
         let fault =
             Fault::new("would send password and counts without encryption to another machine");
         let hint = "write `rediss://`, or set `allow_plaintext = true` if the way there is trusted";

@@ -41,6 +41,22 @@ fn a_server_by_which_nothing_is_shared_is_told() {
 }
 
 #[test]
+fn what_is_shared_in_the_open_is_told() {
+    let said = "quota.shared.url password and counts go to redis without encryption".to_owned();
+    for (url, is_told) in [
+        (
+            "redis://redis\"\nallow_plaintext = true\nprefix = \"p",
+            true,
+        ),
+        ("rediss://redis", false),
+        ("redis://127.0.0.1", false),
+    ] {
+        let text = format!("[quota.shared]\nurl = \"{url}\"\n{}", caller("a", ""));
+        assert_eq!(told(&text).contains(&said), is_told, "{url}");
+    }
+}
+
+#[test]
 fn what_changes_nothing_about_spending_is_told() {
     for (text, expected) in [
         (

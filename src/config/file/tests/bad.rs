@@ -762,7 +762,7 @@ const QUOTAS: [(&str, &str, &str); 22] = [
 ];
 
 /// What stands in `[quota.shared]`, and what is said.
-const SHARED: [(&str, &str); 9] = [
+const SHARED: [(&str, &str); 10] = [
     (
         "",
         "1:1 quota.shared.url: is missing | write it as `rediss://redis.example:6379`",
@@ -790,6 +790,10 @@ const SHARED: [(&str, &str); 9] = [
     (
         "url = \"rediss://redis\"\npassword = \"secret\"",
         "3:1 quota.shared.password: unknown key | a password does not belong into this file: write `password_file`, and replace the one that stood here",
+    ),
+    (
+        "url = \"rediss://redis\"\nusername = \"gateway\"",
+        "3:12 quota.shared.username: is of no use without a password | write `password_file = \"/run/secrets/redis-password\"`",
     ),
     (
         "url = \"rediss://redis\"\nprefix = \"a{b}\"",
