@@ -201,7 +201,7 @@ impl Window {
         let reserved = self.reserved.add(epoch, 1);
         let outstanding = reserved + u64::from(self.sent.load(SeqCst));
         let left = self.left.of(epoch).unwrap_or(u64::MAX);
-        if outstanding > left.div_ceil(divisor.max(1)) {
+        if outstanding > left / divisor.max(1) {
             self.cancel(epoch);
             return false;
         }
