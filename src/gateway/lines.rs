@@ -2,11 +2,10 @@
 //! store, for all workers. Who asks is a thread of its own.
 
 use crate::policy::vocabulary::StoreHash;
+use crate::quota::{Waiter, Waiting};
 use arc_swap::ArcSwap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
-use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
@@ -20,13 +19,13 @@ pub struct Lines(Arc<ArcSwap<BTreeMap<StoreHash, Arc<Line>>>>);
 /// The line of one store.
 #[derive(Debug)]
 pub struct Line {
-    waiting: AtomicU32,
+    waiting: watch::Sender<Waiting>,
     wanted: Notify,
     rounds: watch::Sender<u64>,
 }
 
 /// One who waits.
-struct Waiter<'a>(&'a AtomicU32);
+struct Place<'l>(&'l Line, Waiter);
 
 impl Lines {
     /// From now on these stores have a line; those that had one keep it.
@@ -49,7 +48,7 @@ impl Lines {
 impl Default for Line {
     fn default() -> Self {
         Self {
-            waiting: AtomicU32::new(0),
+            waiting: watch::Sender::default(),
             wanted: Notify::new(),
             rounds: watch::Sender::new(0),
         }
@@ -63,10 +62,9 @@ impl Line {
     }
 
     /// Waits until the shared server has been asked, whatever came of it.
-    pub async fn ask(&self) {
+    pub async fn ask(&self, waiter: Waiter) {
         let mut rounds = self.rounds.subscribe();
-        self.waiting.fetch_add(1, SeqCst);
-        let _waiter = Waiter(&self.waiting);
+        let _place = Place::take(self, waiter);
         self.wanted.notify_one();
         // Whoever asks ends with the process; and nothing waits for ever.
         let _late = tokio::time::timeout(PATIENCE, rounds.changed()).await;
@@ -77,9 +75,9 @@ impl Line {
         self.wanted.notified().await;
     }
 
-    /// How many requests wait.
-    pub fn waiting(&self) -> u32 {
-        self.waiting.load(SeqCst)
+    /// Who waits.
+    pub fn waiting(&self) -> Waiting {
+        self.waiting.borrow().clone()
     }
 
     /// The server has been asked: those who wait look again.
@@ -89,8 +87,15 @@ impl Line {
     }
 }
 
-impl Drop for Waiter<'_> {
+impl<'l> Place<'l> {
+    fn take(line: &'l Line, waiter: Waiter) -> Self {
+        line.waiting.send_modify(|waiting| waiting.come(&waiter));
+        Self(line, waiter)
+    }
+}
+
+impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, SeqCst);
+        self.0.waiting.send_modify(|waiting| waiting.go(&self.1));
     }
 }

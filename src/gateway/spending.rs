@@ -29,7 +29,7 @@ const FULL: Duration = Duration::from_secs(1);
 /// and many may wait for it.
 const MOST_QUESTIONS: usize = 4;
 
-/// When one may come again that found everything that is left held by other gateways.
+/// How long one waits at most for what other gateways hold, and when it may come again if none has given it back.
 const ELSEWHERE: Duration = Duration::from_secs(1);
 
 /// What one request spends.
@@ -135,7 +135,8 @@ impl Spending {
     /// Takes one request of the store's budget; where that is shared, after the shared server was asked if need
     /// be.
     async fn take(&self, mut is_new: bool) -> Result<Option<Unit>, Refused> {
-        for _ in 0..MOST_QUESTIONS {
+        let (mut questions, mut patience) = (0, None);
+        while questions < MOST_QUESTIONS {
             let now = self.clock.steady();
             let seat = self.seat();
             let refused = match seat.take(is_new, now) {
@@ -153,11 +154,22 @@ impl Spending {
                 return Err(refused);
             }
             is_new &= refused.why == Why::Unasked;
+            if !refused.retry.is_zero() {
+                // Other gateways hold what is left, and give it back when they do not need it.
+                let again = now + refused.retry;
+                if again > *patience.get_or_insert(now + ELSEWHERE) {
+                    break;
+                }
+                self.until(again).await;
+                continue;
+            }
+            questions += 1;
             // It may have come, or gone, with a configuration that is in force since.
-            let Some(line) = self.lines.of(&self.store) else {
+            let line = self.lines.of(&self.store).zip(seat.waiter(now));
+            let Some((line, waiter)) = line else {
                 break;
             };
-            line.ask().await;
+            line.ask(waiter).await;
         }
         Err(Refused {
             why: Why::Share,

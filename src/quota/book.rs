@@ -5,7 +5,7 @@ use super::Refused;
 use super::caller::{CallerTerms, Slot, Usage};
 use super::ledger::{Ledger, StoreTerms, Unit};
 use super::reading::{Ignored, Reading};
-use super::shared::LeaseState;
+use super::shared::{LeaseState, Waiter};
 use super::shown::{Shown, StoreFigures};
 use crate::policy::vocabulary::StoreHash;
 use std::collections::BTreeMap;
@@ -239,6 +239,12 @@ impl Seat {
     pub fn runs_low(&self, now: Duration) -> bool {
         let ledger = self.ledger.as_ref();
         ledger.is_some_and(|ledger| ledger.runs_low(now))
+    }
+
+    /// The caller's request that is to wait for the shared server; `None` where nothing is shared.
+    pub fn waiter(&self, now: Duration) -> Option<Waiter> {
+        let ledger = self.ledger.as_ref()?;
+        ledger.waiter(self.caller, now)
     }
 
     /// What the caller is shown in an answer, which itself told `reading`: the smallest of all that limits

@@ -268,8 +268,10 @@ impl Ledger {
             return Ok(epoch);
         }
         cell.spent.take_one(epoch);
-        if self.is_worth_asking(epoch, now) {
-            return Err((epoch, Refused::ask(Why::Unheld)));
+        if let Some(wait) = self.is_worth_asking(epoch, now) {
+            let retry = Duration::from_millis(wait);
+            let why = Why::Unheld;
+            return Err((epoch, Refused { why, retry }));
         }
         Err(refused(Why::Store))
     }
@@ -303,6 +305,9 @@ impl Ledger {
         let reset = Duration::from_millis(view.reset);
         let retry = if view.available == 0 {
             reset
+        } else if why == Why::Store {
+            // Others hold it, and may give it back.
+            AGAIN.min(reset)
         } else {
             // What others do not come for is given up towards the window's end.
             let begins = f64_millis(view.length, 1.0 - RELEASE);

@@ -24,7 +24,9 @@ pub use ledger::{Answered, Ledger, StoreTerms, Unit};
 pub use pause::Burden;
 pub use rate::{RateTerms, Spending};
 pub use reading::{Ignored, Reading};
-pub use shared::{Answer, LeaseState, Malformed, Question, Reported, SCRIPT, keys};
+pub use shared::{
+    Answer, LeaseState, Malformed, Question, Reported, SCRIPT, Waiter, Waiting, keys,
+};
 pub use shown::{Shown, StoreFigures, ask_to_wait};
 
 use std::time::Duration;

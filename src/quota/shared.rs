@@ -7,6 +7,7 @@
 
 mod lease;
 mod question;
+mod waiting;
 
 pub(super) use lease::Lease;
 pub use lease::LeaseState;
@@ -14,6 +15,7 @@ pub use lease::LeaseState;
 pub(super) use question::tests::FIRST;
 pub use question::{Answer, Malformed, Question, Reported};
 pub(super) use question::{Deeds, Report, Told};
+pub use waiting::{Waiter, Waiting};
 
 /// The script, in Lua. Its keys are those of [`keys`], its arguments those of [`Question::arguments`].
 pub const SCRIPT: &str = include_str!("shared/lease.lua");

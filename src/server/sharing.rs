@@ -9,7 +9,7 @@ use crate::config::{SharedServer, Snapshot};
 use crate::gateway::{Line, Lines};
 use crate::observe::Clock;
 use crate::policy::vocabulary::StoreHash;
-use crate::quota::{Book, Ledger, Reported};
+use crate::quota::{Book, Ledger, Reported, Waiting};
 use link::Link;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -34,8 +34,10 @@ const EVERY: Duration = Duration::from_millis(450);
 /// as one takes, and a gateway that is alone beside others that are not spends what they may.
 const FAILURES: u32 = 2;
 
-/// So much longer for each store of each gateway: together they ask at most 500 times a second.
+/// So much longer for each store of each gateway: together they ask at most 500 times a second, and 2,000 times
+/// where they hold what others may miss.
 const FOR_EACH: Duration = Duration::from_millis(2);
+const FOR_HOLDERS: Duration = Duration::from_micros(500);
 
 /// The longest time between two such questions.
 const RARELY: Duration = Duration::from_secs(10);
@@ -224,7 +226,12 @@ impl Common {
         let stores = self.wanted.borrow().book.shared().count();
         let stores = u32::try_from(stores).unwrap_or(u32::MAX);
         let replicas = ledger.lease_state().map_or(1, |state| state.replicas);
-        let together = FOR_EACH.saturating_mul(stores.saturating_mul(replicas));
+        let each = if ledger.holds(self.clock.steady()) {
+            FOR_HOLDERS
+        } else {
+            FOR_EACH
+        };
+        let together = each.saturating_mul(stores.saturating_mul(replicas));
         together.clamp(EVERY, RARELY)
     }
 }
@@ -301,7 +308,7 @@ async fn keep(store: StoreHash, common: Rc<Common>) {
 async fn is_wanted(line: &Line, ledger: &Ledger, clock: &Clock) {
     loop {
         line.is_wanted().await;
-        if line.waiting() > 0 || ledger.runs_low(clock.steady()) {
+        if line.waiting().count() > 0 || ledger.runs_low(clock.steady()) {
             return;
         }
     }
@@ -312,7 +319,7 @@ async fn ask(
     common: &Common,
     ledger: &Ledger,
     link: &Link,
-    waiting: u32,
+    waiting: Waiting,
     reported: &mut Reported,
 ) -> Result<(), String> {
     let now = common.clock.steady();

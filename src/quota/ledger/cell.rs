@@ -26,6 +26,9 @@ pub(super) struct Cell {
     planned: AtomicU32,
 }
 
+/// More than this need not be known of what a caller may spend.
+pub(super) const MOST: u64 = (u32::MAX >> IN_ALL) as u64;
+
 const OWED: u32 = (1 << 12) - 1;
 const IN_ALL: u32 = 12;
 
@@ -180,7 +183,7 @@ impl Cell {
         self.owed.store((most << IN_ALL) | owed, SeqCst);
     }
 
-    /// What it may spend in all by the last plan, of this window if there was one.
+    /// What it may spend in all by the last plan, of this window if there was one; exact below [`MOST`].
     pub(super) fn in_all(&self, epoch: Epoch) -> u64 {
         let firm = self.firm.of(epoch).unwrap_or(0);
         if self.has_part() {

@@ -2,9 +2,10 @@
 //! Without one, everything here says what holds for one gateway alone.
 
 use super::super::number::{Epoch, millis};
-use super::super::shared::{Answer, Deeds, LeaseState, Question, Reported};
-use super::super::window::{Known, View};
+use super::super::shared::{Answer, Deeds, LeaseState, Question, Reported, Waiter, Waiting};
+use super::super::window::{Known, View, narrow};
 use super::Ledger;
+use super::cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,11 +45,10 @@ impl Ledger {
         lease.map_or(1, |lease| lease.state().replicas.into())
     }
 
-    /// Whether the shared server may have what is not held here.
-    pub(super) fn is_worth_asking(&self, epoch: Epoch, now: u64) -> bool {
+    /// When the shared server may have what is not held here, in milliseconds from now.
+    pub(super) fn is_worth_asking(&self, epoch: Epoch, now: u64) -> Option<u64> {
         let spent = self.window.spent(epoch);
-        let lease = self.lease.as_ref();
-        lease.is_some_and(|lease| lease.is_worth_asking(epoch, spent, now))
+        self.lease.as_ref()?.is_worth_asking(epoch, spent, now)
     }
 
     /// What all gateways have of the window, in the place of what this one alone would.
@@ -83,16 +83,41 @@ impl Ledger {
             && lease.runs_low(view.epoch, self.window.spent(view.epoch))
     }
 
+    /// Whether anything is held that another gateway may miss.
+    pub fn holds(&self, now: Duration) -> bool {
+        let epoch = self.window.at(millis(now));
+        let lease = self.lease.as_ref();
+        lease.is_some_and(|lease| lease.holds(epoch, self.window.spent(epoch)))
+    }
+
     /// How the sharing stands; `None` where nothing is shared.
     pub fn lease_state(&self) -> Option<LeaseState> {
         self.lease.as_ref().map(|lease| lease.state())
     }
 
-    /// What the gateway of this name is to ask the shared server now, for so many requests that wait for it;
-    /// `None` where nothing is shared.
+    /// A caller's request that is to wait for the shared server; `None` where nothing is shared.
+    pub fn waiter(&self, caller: usize, now: Duration) -> Option<Waiter> {
+        let name = Arc::clone(self.names.get(caller)?);
+        let epoch = self.window.at(millis(now));
+        let pool = self.window.pool.of(epoch).unwrap_or(0);
+        // What is for whoever comes is bounded for nobody.
+        let is_bounded = self.is_joined() && self.planned.of(epoch).is_some() && pool == 0;
+        let in_all = self.cells.get(caller).filter(|_| is_bounded);
+        let in_all = in_all.map_or(cell::MOST, |cell| cell.in_all(epoch));
+        let most = if in_all < cell::MOST {
+            let most = self.elsewhere(caller, epoch).spent + in_all;
+            // What others spend is known within a 128th.
+            narrow(most + most / 128)
+        } else {
+            u32::MAX
+        };
+        Some(Waiter { name, most })
+    }
+
+    /// What the gateway of this name is to ask the shared server now, for those that wait for it; `None` where nothing is shared.
     pub fn ask(
         &self,
-        (replica, waiting): (&Arc<str>, u32),
+        (replica, waiting): (&Arc<str>, Waiting),
         reported: &mut Reported,
         now: Duration,
     ) -> Option<Question> {

@@ -7,14 +7,17 @@
 -- 7 the window that the replica is in, 8 what answers told of it (0 nothing, 1 all, 2 when it ends at the
 -- latest), 9 soonest and 10 latest end, 11 quota, 12 length, 13 left, 14 spent, 15 settled, 16 on its way,
 -- 17 held, 18 wanted beyond what is spent, 19 spent by everyone as far as the replica knows, 20 whether it had to
--- go on alone since it was answered last; then for each
--- caller its name, asked, spent, and what it is thought to wish.
+-- go on alone since it was answered last, 21 how many of those that are wanted are waited for, 22 for how many
+-- callers it is told what they may spend by all replicas together: for each of these its name, how many of its
+-- requests wait, and that bound; then for each caller its name, asked, spent, and what it is thought to wish.
 -- Times are milliseconds since the epoch by this server's clock; a window's number is the second in which it
 -- began, or a later one.
 local window, here, before, callers, by = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local replica = ARGV[1]
 local told = {}
-for place = 2, 20 do told[place] = tonumber(ARGV[place]) end
+for place = 2, 22 do told[place] = tonumber(ARGV[place]) end
+
+local first = 23 + 3 * told[22]
 
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
@@ -91,14 +94,15 @@ local function numbers(text)
 end
 
 local last = numbers(redis.call('HGET', here, replica) or '')
-local is_late = last[1] ~= nil and told[2] <= last[1]
-if last[1] and told[7] == 0 and not is_late then
+local is_known = last[1] ~= nil
+local is_late = is_known and told[2] <= last[1]
+if is_known and told[7] == 0 and not is_late then
     -- It has begun anew, and what it spent before is spent.
     w.granted, w.spent, w.settled = w.granted - last[2], w.spent - last[3], w.settled - last[4]
     w.gone = w.gone + last[3]
     last = {last[1], 0, 0, 0}
 end
-if not last[1] then
+if not is_known then
     -- What it spent was known to others, before the server forgot it.
     w.base = math.max(w.base - spent, 0)
     local old = numbers(redis.call('HGET', before, replica) or '')
@@ -111,7 +115,7 @@ end
 if now - w.since > w.length / 8 then w.carried = 0 end
 
 local rest_of = w.quota - math.min(told[5], math.floor(told[5] * w.quota / math.max(told[6], 1)))
-local room, rest, replicas = 0, 0, 0
+local room, rest, replicas, pledged = 0, 0, 0, 0
 if not is_late then
     w.granted = w.granted - last[2] + held
     w.spent = w.spent - last[3] + spent
@@ -121,19 +125,8 @@ if not is_late then
     if w.told ~= 1 and now < w.settling then room = 0 end
     room = math.max(math.floor(room), 0)
     rest = room + w.granted - w.spent
-    redis.call('HSET', here, replica, '0 0 0 0')
-    replicas = redis.call('HLEN', here) + redis.call('HLEN', before)
-    -- A lease is at most a fiftieth, and what everyone can have of the rest.
-    local most = math.max(math.floor(rest_of / 50), 1)
-    local fair = math.max(math.floor(rest / replicas), 1)
-    local lease = math.min(told[18] - (held - spent), most, fair, room)
-    if lease > 0 then
-        held = held + lease
-        w.granted = w.granted + lease
-    end
-    local text = string.format('%.0f %.0f %.0f %.0f', told[2], held, spent, settled)
-    redis.call('HSET', here, replica, text)
-    for place = 21, is_same and #ARGV or 0, 4 do
+    replicas = redis.call('HLEN', here) + redis.call('HLEN', before) + (is_known and 0 or 1)
+    for place = first, is_same and #ARGV or 0, 4 do
         local name, asked, used = ARGV[place], tonumber(ARGV[place + 1]), tonumber(ARGV[place + 2])
         local wish = tonumber(ARGV[place + 3])
         local old = numbers(redis.call('HGET', by, replica .. '/' .. name) or '')
@@ -144,6 +137,41 @@ if not is_late then
             (sum[1] or 0) + asked - (old[1] or 0), math.max((sum[2] or 0) + used - (old[2] or 0), 0),
             math.max(sum[3] or 0, wish)))
     end
+    -- Those whose caller has spent by other replicas what it may are not waiting for anything.
+    local waiting, wanted, served = told[21], told[18] - (held - spent), {}
+    for place = 23, is_same and first - 1 or 0, 3 do
+        local sum = numbers(redis.call('HGET', callers, ARGV[place]) or '')
+        local open = math.max(tonumber(ARGV[place + 2]) - (sum[2] or 0), 0)
+        local too_many = math.max(tonumber(ARGV[place + 1]) - open, 0)
+        waiting, wanted = waiting - too_many, wanted - too_many
+        served[ARGV[place]] = tonumber(ARGV[place + 1]) - too_many
+    end
+    -- A lease is at most a fiftieth, what everyone can have of the rest, and what leaves most of the quota to those
+    -- that come later. Where little is left nothing is held in advance.
+    local most = math.max(math.floor(rest_of / math.max(50, 8 * replicas)), 1)
+    local fair = math.max(math.floor(rest / replicas), 1)
+    local ahead = (replicas == 1 or rest >= 4 * replicas) and wanted or 0
+    local lease = math.min(math.max(waiting, ahead), wanted, most, fair, room)
+    if lease > 0 then
+        held = held + lease
+        w.granted = w.granted + lease
+        -- Those that are served spend it at once. Until that is told it counts here.
+        for place = 23, is_same and first - 1 or 0, 3 do
+            local name = ARGV[place]
+            local soon = math.min(served[name], lease)
+            local part = numbers(redis.call('HGET', by, replica .. '/' .. name) or '')
+            local sum = numbers(redis.call('HGET', callers, name) or '')
+            if soon > 0 and part[1] and sum[1] then
+                lease, pledged = lease - soon, pledged + soon
+                redis.call('HSET', by, replica .. '/' .. name, string.format('%.0f %.0f', part[1], part[2] + soon))
+                redis.call('HSET', callers, name,
+                    string.format('%.0f %.0f %.0f', sum[1], sum[2] + soon, sum[3]))
+            end
+        end
+    end
+    w.spent = w.spent + pledged
+    local text = string.format('%.0f %.0f %.0f %.0f', told[2], held, spent + pledged, settled)
+    redis.call('HSET', here, replica, text)
 end
 
 local state = {}
@@ -162,7 +190,7 @@ local is_whole = redis.call('HLEN', callers) <= 256
 if is_whole then
     names = redis.call('HKEYS', callers)
 else
-    for place = 21, #ARGV, 4 do names[#names + 1] = ARGV[place] end
+    for place = first, #ARGV, 4 do names[#names + 1] = ARGV[place] end
 end
 if #names > 0 then
     local own = {}
@@ -176,14 +204,15 @@ if #names > 0 then
         answer[#answer + 1] = string.format('%.0f', sum[3] or 0)
     end
 end
-local on_its_way = w.spent - w.settled + w.carried
-local left = w.told == 1 and w.left - on_its_way or w.quota - w.spent - w.carried - w.base - w.gone
+-- Of what is pledged the replica itself knows.
+local all = w.spent - pledged
+local left = w.told == 1 and w.left - (all - w.settled) - w.carried or w.quota - all - w.carried - w.base - w.gone
 local others = w.told == 1 and w.quota - w.left - w.granted - w.carried - w.base - w.gone or 0
 return {
     {
         w.number, now, is_same and 1 or 0, is_late and 1 or 0, w.ends, w.soonest, w.told, w.left, w.quota,
         w.length, held, math.max(rest, 0), math.max(left, 0), math.max(others, 0),
-        math.max(w.granted - w.spent - (held - spent), 0), replicas, w.spent + w.base + w.gone, is_whole and 1 or 0,
+        math.max(w.granted - all - (held - spent), 0), replicas, all + w.base + w.gone, is_whole and 1 or 0,
         w.born,
     },
     answer,

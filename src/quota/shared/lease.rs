@@ -3,6 +3,7 @@
 use super::super::number::{Epoch, Tagged, millis};
 use super::super::window::{View, narrow};
 use super::question::{Answer, Question, Report};
+use super::waiting::Waiting;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64};
@@ -11,8 +12,14 @@ use std::time::Duration;
 /// For which part of a window a lease should last.
 const LASTS: u64 = 8;
 
+/// An eighth of the budget at most is held in advance by all gateways.
+const ALL_PARTS: u32 = 8;
+
+/// Below so many requests for each gateway nothing is held in advance.
+const SCARCE: u64 = 4;
+
 /// How old an answer may be, in milliseconds, that says that nothing is to be had.
-const FRESH: u64 = 500;
+const FRESH: u64 = 250;
 
 /// By how much the two clocks may have drifted apart from one answer to the next, in milliseconds.
 const DRIFT: i64 = 1;
@@ -163,7 +170,9 @@ impl Lease {
             // Whoever only looks begins no window.
             let own = self.alone.of(view.epoch);
             let own = own.unwrap_or_else(|| self.part_of(most) / THOUSAND);
-            let left = u64::from(view.left).div_ceil(self.divisor());
+            // Rounded down, or two would meet at the last one. The first request of a window is told of nothing yet.
+            let divisor = if view.is_told { self.divisor() } else { 1 };
+            let left = u64::from(view.left) / divisor;
             view.available = narrow(own.saturating_sub(spent).min(left));
             // What the others spend now cannot be told from what other apps do.
             view.others = 0;
@@ -187,16 +196,30 @@ impl Lease {
         self.is_joined() && 4 * free <= size && rest > free
     }
 
-    /// Whether a question may get what the last answer did not give.
-    pub(in super::super) fn is_worth_asking(&self, epoch: Epoch, spent: u64, now: u64) -> bool {
+    /// Whether anything is held that others may miss.
+    pub(in super::super) fn holds(&self, epoch: Epoch, spent: u64) -> bool {
+        self.held.of(epoch).is_some_and(|held| held > spent) && self.replicas.load(SeqCst) > 1
+    }
+
+    /// When a question may get what the last answer did not give, in milliseconds from now; `None` if none may.
+    pub(in super::super) fn is_worth_asking(
+        &self,
+        epoch: Epoch,
+        spent: u64,
+        now: u64,
+    ) -> Option<u64> {
         if !self.is_joined() {
-            return false;
+            return None;
+        }
+        let rest = self.rest.of(epoch).unwrap_or(0);
+        let elsewhere = u64::from(self.elsewhere.load(SeqCst));
+        if rest.saturating_sub(elsewhere) > spent {
+            return Some(0);
         }
         // What other gateways hold is not to be had at once.
-        let elsewhere = u64::from(self.elsewhere.load(SeqCst));
-        let rest = self.rest.of(epoch).unwrap_or(0).saturating_sub(elsewhere);
         let age = self.answered.of(epoch).map(|then| now.saturating_sub(then));
-        rest > spent || (elsewhere > 0 && age.is_none_or(|age| age >= FRESH))
+        let is_elsewhere = rest > spent && elsewhere > 0;
+        is_elsewhere.then(|| age.map_or(0, |age| FRESH.saturating_sub(age)))
     }
 
     /// How many requests should be held beyond those that are spent. `waiting`: how many of them are waited for.
@@ -205,24 +228,29 @@ impl Lease {
         let before = self.size.load(SeqCst);
         let since = self.answered.of(report.epoch);
         let used = spent.saturating_sub(self.spent_then.of(report.epoch).unwrap_or(0));
-        let largest = (most / super::PARTS).max(1);
+        let replicas = self.replicas.load(SeqCst);
+        let parts = super::PARTS.max(replicas.saturating_mul(ALL_PARTS));
+        let largest = (most / parts).max(1);
         let size = since.map_or(before, |since| {
             let passed = now.saturating_sub(since).max(1);
             let lasting = (used * report.length / LASTS).div_ceil(passed);
             narrow(lasting).max(before / 2).min(largest)
         });
         // Nobody misses what the only one holds.
-        let is_only = self.replicas.load(SeqCst) == 1;
+        let is_only = replicas == 1;
         let size = if is_only { largest } else { size };
         self.size.store(size, SeqCst);
         let remaining = report.end.saturating_sub(now);
         let is_ending = remaining < report.length / 4;
-        let is_scarce = self.rest.of(report.epoch).is_some_and(|rest| {
-            rest.saturating_sub(spent) < 4 * u64::from(self.replicas.load(SeqCst))
-        });
+        // What is left for one caller shall not lie where another comes.
+        let is_scarce = !is_only
+            && self
+                .rest
+                .of(report.epoch)
+                .is_some_and(|rest| rest.saturating_sub(spent) < SCARCE * u64::from(replicas));
         // One that comes now and then finds one request ready, while there is enough for everyone.
-        let idle = u32::from(used > 0 || (spent > 0 && !is_ending && !is_scarce));
-        let size = if is_ending && used == 0 {
+        let idle = u32::from(used > 0 || (spent > 0 && !is_ending));
+        let size = if is_scarce || (is_ending && used == 0) {
             0
         } else {
             size.max(idle)
@@ -252,12 +280,12 @@ impl Lease {
         report: Report,
         spent: impl Fn() -> u64,
         (expected, most): ((u32, u64, u32), u32),
-        (replica, waiting): (&Arc<str>, u32),
+        (replica, waiting): (&Arc<str>, Waiting),
         now: Duration,
     ) -> Question {
         let (now, at) = (millis(now), now);
         let epoch = report.epoch;
-        let wanted = self.wanted(&report, waiting, most, now);
+        let wanted = self.wanted(&report, waiting.count(), most, now);
         let held = if self.is_joined() {
             let most = u64::from(report.spent.saturating_add(wanted));
             let lower = self.held.change(epoch, |held| Some(held?.min(most)));
@@ -282,6 +310,7 @@ impl Lease {
             times,
             held,
             wanted,
+            waiting,
             used: self.used_by_all(&report),
             was_alone: !self.is_joined(),
             callers: Vec::new(),

@@ -1,6 +1,7 @@
 //! What a gateway asks of the shared server, and what it is answered, as numbers and names.
 
 use super::super::number::Epoch;
+use super::waiting::Waiting;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -44,6 +45,7 @@ pub struct Question {
     pub(in super::super) times: Option<(u64, u64)>,
     pub(in super::super) held: u32,
     pub(in super::super) wanted: u32,
+    pub(in super::super) waiting: Waiting,
     pub(in super::super) used: u32,
     /// Whether the gateway had to go on alone since it was answered last.
     pub(in super::super) was_alone: bool,
@@ -160,9 +162,14 @@ impl Question {
             self.wanted.into(),
             self.used.into(),
             self.was_alone.into(),
+            self.waiting.count().into(),
         ];
         let mut arguments = vec![self.replica.as_ref().to_owned()];
         arguments.extend(numbers.iter().map(u64::to_string));
+        arguments.push(self.waiting.bounded().count().to_string());
+        for (name, count, most) in self.waiting.bounded() {
+            arguments.extend([name.to_owned(), count.to_string(), most.to_string()]);
+        }
         for (_, name, deeds) in &self.callers {
             arguments.push(name.as_ref().to_owned());
             let deeds = [deeds.asked, deeds.spent, deeds.wish];

@@ -3,7 +3,8 @@
 use crate::simulator::server::Server;
 use metafield_gateway::policy::vocabulary::StoreHash;
 use metafield_gateway::quota::{
-    Answered, Book, CallerTerms, Ledger, Question, Reading, Reported, StoreTerms, Terms, Unit, Why,
+    Answered, Book, CallerTerms, Ledger, Question, Reading, Reported, StoreTerms, Terms, Unit,
+    Waiting, Why,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,14 +46,35 @@ impl Node {
     }
 
     fn question(&mut self, waiting: u32, now: u64) -> Question {
+        self.question_for(0, waiting, now)
+    }
+
+    fn question_for(&mut self, caller: usize, waiting: u32, now: u64) -> Question {
+        let mut all = Waiting::default();
+        for _ in 0..waiting {
+            let waiter = self.ledger.waiter(caller, ms(now));
+            all.come(&waiter.expect("a shared quota"));
+        }
         let question = self
             .ledger
-            .ask((&self.name, waiting), &mut self.reported, ms(now));
+            .ask((&self.name, all), &mut self.reported, ms(now));
         question.expect("a shared quota")
     }
 
     fn ask(&mut self, server: &Server, now: u64) {
-        let question = self.question(1, now);
+        self.ask_for(server, 0, now);
+    }
+
+    /// Asks for nothing.
+    fn beat(&mut self, server: &Server, now: u64) {
+        let question = self.question(0, now);
+        let answer = server.ask(&question, now);
+        self.ledger
+            .answered(&question, &answer, &mut self.reported, ms(now));
+    }
+
+    fn ask_for(&mut self, server: &Server, caller: usize, now: u64) {
+        let question = self.question_for(caller, 1, now);
         let answer = server.ask(&question, now);
         self.ledger
             .answered(&question, &answer, &mut self.reported, ms(now));
@@ -67,12 +89,24 @@ impl Node {
     /// Sends as much as it can, up to so many, and asks where that may help; each is answered at once with what is
     /// told, if anything. Gives how many were sent.
     fn spend(&mut self, server: &Server, most: u32, now: u64, tells: Option<Reading>) -> u32 {
+        self.spend_of(server, 0, most, now, tells)
+    }
+
+    /// The same of any caller.
+    fn spend_of(
+        &mut self,
+        server: &Server,
+        caller: usize,
+        most: u32,
+        now: u64,
+        tells: Option<Reading>,
+    ) -> u32 {
         let (mut sent, mut asked, mut is_new) = (0, 0, true);
         for now in now.. {
             if sent == most || asked == 4 {
                 break;
             }
-            match self.ledger.take(0, is_new, ms(now)) {
+            match self.ledger.take(caller, is_new, ms(now)) {
                 Ok(mut unit) => {
                     is_new = true;
                     unit.sent(ms(now)).expect("no pause");
@@ -81,7 +115,7 @@ impl Node {
                 }
                 Err(refused) if matches!(refused.why, Why::Unasked | Why::Unheld) => {
                     is_new = refused.why == Why::Unasked;
-                    self.ask(server, now);
+                    self.ask_for(server, caller, now);
                     asked += 1;
                 }
                 Err(_) => break,
@@ -132,6 +166,38 @@ fn a_quota_that_answers_have_told_stays_in_the_next_windows() {
     assert_eq!(node.spend(&server, 200, 2_000, None), 59);
     // Nothing is told of this window yet.
     assert_eq!(node.spend(&server, 200, W + 2_000, None), 60);
+}
+
+#[test]
+fn what_is_left_for_one_caller_is_not_held_where_it_does_not_come() {
+    let server = Server::new();
+    let names: Vec<String> = (0..30).map(|number| format!("g{number}")).collect();
+    let mut nodes: Vec<Node> = names.iter().map(|name| Node::new(name, 200, 2)).collect();
+    for window in 0..4 {
+        let mut now = window * (W + 2_000) + 1_000;
+        for node in &mut nodes {
+            node.ask(&server, now);
+        }
+        // One comes by all gateways without bound; it asks wherever that may help.
+        for _ in 0..20 {
+            for node in &mut nodes {
+                now += 10;
+                node.spend_of(&server, 0, 1, now, None);
+            }
+        }
+        // Another one comes by one of them, as always, when the others have told once more that they are there.
+        for node in &mut nodes {
+            node.beat(&server, now + 50);
+        }
+        let times = (0..40).map(|turn| now + 100 + 10 * turn);
+        let got: u32 = times
+            .map(|now| nodes[0].spend_of(&server, 1, 1, now, None))
+            .sum();
+        assert!(window == 0 || got >= 38, "{window}: {got}");
+        for node in &mut nodes {
+            node.beat(&server, now + 1_000);
+        }
+    }
 }
 
 #[test]
@@ -255,7 +321,11 @@ fn of_many_callers_those_are_answered_of_that_were_asked_about() {
     let question = nodes[0].question(0, 200);
     let answer = server.ask(&question, 200);
     let arguments = question.arguments();
-    assert!(arguments.len() <= 20 + 4 * 256, "{}", arguments.len());
+    assert!(
+        arguments.len() <= 22 + 3 * 64 + 4 * 256,
+        "{}",
+        arguments.len()
+    );
     nodes[0]
         .ledger
         .answered(&question, &answer, &mut nodes[0].reported, ms(200));

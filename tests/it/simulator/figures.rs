@@ -1,7 +1,7 @@
 //! What a run came to.
 
 use super::callers::Appetite;
-use super::world::{History, Scenario};
+use super::world::{History, Scenario, WINDOW};
 
 /// The windows in which the gateway learns who there is.
 const LEARNING: usize = 6;
@@ -44,7 +44,8 @@ impl Outcome {
         let wishes: Vec<f64> = callers
             .clone()
             .map(|caller| match scenario.callers[caller].appetite {
-                Appetite::Throttled | Appetite::Greedy { .. } => f64::INFINITY,
+                Appetite::Greedy { .. } => f64::INFINITY,
+                Appetite::Throttled => one_by_one(scenario) * count,
                 _ => f64::from(sum(caller, |cell| cell.asked)),
             })
             .collect();
@@ -84,6 +85,15 @@ impl Outcome {
             requests: outcomes.iter().map(|o| o.requests).sum(),
         }
     }
+}
+
+/// How many requests one after the other fit into a window.
+fn one_by_one(scenario: &Scenario) -> f64 {
+    let (shortest, longest) = scenario.delay;
+    // Two ways, each half of both on the average.
+    let round_trip = u32::try_from(shortest + longest).expect("a short time");
+    let window = u32::try_from(WINDOW).expect("a short time");
+    f64::from(window) / f64::from(round_trip.max(1))
 }
 
 /// Jain's index: 1 where all are alike, 1/n where one has everything.

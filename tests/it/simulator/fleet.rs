@@ -3,7 +3,7 @@
 use super::server::Server;
 use super::world::{self, Attempt, Scenario, WINDOW, World, ms};
 use metafield_gateway::policy::vocabulary::StoreHash;
-use metafield_gateway::quota::{Answer, Book, Ledger, Question, Reported, Seat, Terms};
+use metafield_gateway::quota::{Answer, Book, Ledger, Question, Reported, Seat, Terms, Waiting};
 use std::sync::Arc;
 
 /// How long a gateway waits for the shared server, and when it asks again; as the gateway's own driver does.
@@ -134,7 +134,6 @@ impl World<'_> {
     }
 
     fn ask_server(&mut self, now: u64, number: usize) {
-        let waiting = u32::try_from(self.fleet.replicas[number].waiting.len()).expect("few");
         self.fleet.number += 1;
         let id = self.fleet.number;
         let replica = &mut self.fleet.replicas[number];
@@ -142,6 +141,11 @@ impl World<'_> {
         replica.asking = Some(id);
         replica.asked = now;
         let name = Arc::clone(&replica.name);
+        let mut waiting = Waiting::default();
+        for attempt in &replica.waiting {
+            let waiter = replica.seats[attempt.caller].waiter(ms(now));
+            waiting.come(&waiter.expect("a shared quota"));
+        }
         let question = replica
             .ledger
             .ask((&name, waiting), &mut replica.reported, ms(now))
@@ -225,8 +229,13 @@ impl World<'_> {
 
     fn beat(&mut self, now: u64, number: usize) {
         let is_here = number < self.fleet.present(now);
-        let together = 2 * self.fleet.replicas.len() as u64;
+        let count = self.fleet.replicas.len() as u64;
         let replica = &self.fleet.replicas[number];
+        let together = if replica.ledger.holds(ms(now)) {
+            count / 2
+        } else {
+            2 * count
+        };
         let every = if replica.is_down {
             AGAIN
         } else {

@@ -11,6 +11,10 @@ use std::time::Duration;
 /// The length of a window in milliseconds.
 pub const WINDOW: u64 = 30_000;
 
+/// How often a request asks the shared server, and how long it waits for what others hold, as in the gateway.
+const QUESTIONS: u32 = 4;
+const ELSEWHERE: u64 = 1_000;
+
 /// What is simulated.
 #[derive(Debug, Clone)]
 pub struct Scenario {
@@ -80,10 +84,20 @@ pub struct History {
     pub sent: u64,
 }
 
+impl History {
+    /// How many requests came.
+    pub fn came(&self) -> u64 {
+        let cells = self.windows.iter().flatten();
+        cells.map(|cell| u64::from(cell.asked)).sum()
+    }
+}
+
 pub(super) enum Event {
     Come(usize),
     /// Once more, as it was asked to.
     Again(usize),
+    /// Where others may have given back what they hold.
+    Retry(Attempt),
     Arrive(Box<Flight>),
     Answer(Box<Flight>),
     Other,
@@ -93,10 +107,11 @@ pub(super) enum Event {
 
 /// One request on its way through a gateway.
 pub(super) struct Attempt {
-    caller: usize,
+    pub(super) caller: usize,
     replica: usize,
     is_new: bool,
     questions: u32,
+    since: u64,
     /// Whether its caller comes again when it is refused.
     comes_again: bool,
 }
@@ -206,10 +221,12 @@ impl World<'_> {
                     replica,
                     is_new: true,
                     questions: 0,
+                    since: now,
                     comes_again: false,
                 };
                 self.try_to_send(now, attempt);
             }
+            Event::Retry(attempt) => self.try_to_send(now, attempt),
             Event::Server(event) => self.serve(now, event),
             Event::Arrive(mut flight) => {
                 let (granted, reading) = self.store.ask(now);
@@ -265,6 +282,7 @@ impl World<'_> {
             replica,
             is_new: true,
             questions: 0,
+            since: now,
             comes_again,
         };
         self.try_to_send(now, attempt);
@@ -305,14 +323,20 @@ impl World<'_> {
             Ok(None) => panic!("the store has a budget"),
             Err(refused) => {
                 let asks = matches!(refused.why, Why::Unasked | Why::Unheld);
-                if asks && attempt.questions < 4 {
+                let wait = u64::try_from(refused.retry.as_millis()).expect("a short time");
+                if asks && wait > 0 && now + wait <= attempt.since + ELSEWHERE {
+                    attempt.is_new = false;
+                    self.agenda.at(now + wait, Event::Retry(attempt));
+                    return;
+                }
+                if asks && wait == 0 && attempt.questions < QUESTIONS {
                     attempt.is_new &= refused.why == Why::Unasked;
                     attempt.questions += 1;
                     self.fleet.replicas[replica].waiting.push(attempt);
                     self.want(now, replica);
                     return;
                 }
-                let retry = if asks { ms(1000) } else { refused.retry };
+                let retry = if asks { ms(ELSEWHERE) } else { refused.retry };
                 self.refuse(now, &attempt, retry);
             }
         }

@@ -21,9 +21,20 @@ fn ledger(replicas: u32) -> Arc<Ledger> {
     Arc::new(Ledger::new(terms, [1, 1].into(), []).shared(names, replicas, None))
 }
 
+fn one_waits() -> Waiting {
+    let mut waiting = Waiting::default();
+    waiting.come(&Waiter {
+        name: "crm".into(),
+        most: u32::MAX,
+    });
+    waiting
+}
+
 /// Asks, and is answered by these numbers two milliseconds later.
 fn exchange(ledger: &Ledger, reported: &mut Reported, numbers: &[i64], now: u64) -> bool {
-    let question = ledger.ask((&NAME.into(), 1), reported, ms(now)).unwrap();
+    let question = ledger
+        .ask((&NAME.into(), one_waits()), reported, ms(now))
+        .unwrap();
     let Ok(answer) = Answer::read(numbers, &[]) else {
         return false;
     };
@@ -103,7 +114,7 @@ fn alone_nobody_is_held_to_what_came_by_others_before() {
     let elsewhere = ["crm", "90", "5", "90", "erp", "90", "5", "90"].map(str::to_owned);
     for now in [0, 500] {
         let question = ledger
-            .ask((&NAME.into(), 1), &mut reported, ms(now))
+            .ask((&NAME.into(), one_waits()), &mut reported, ms(now))
             .unwrap();
         let answer = Answer::read(&numbers, &elsewhere).unwrap();
         ledger.answered(&question, &answer, &mut reported, ms(now));
