@@ -250,7 +250,16 @@ impl Window {
             // The same, or one that has ended here by itself.
             (true, true) | (false, false) => epoch,
         };
-        if !self.ends.replace((epoch, end), (next, known.end)) {
+        // An answer may have told more here since that was asked.
+        let is_told = next == epoch && self.left.of(epoch).is_some();
+        let is_bounded = next == epoch && self.is_bounded.of(epoch).is_some();
+        let ends = match known.told {
+            Told::Left(_) if is_told => end.min(known.end),
+            Told::Nothing | Told::Bounded if is_told => end,
+            Told::Nothing if is_bounded => end,
+            _ => known.end,
+        };
+        if !self.ends.replace((epoch, end), (next, ends)) {
             return None;
         }
         if next != epoch {
@@ -382,7 +391,8 @@ impl Window {
             let next = if is_another {
                 (epoch.next(), latest)
             } else if is_told {
-                (epoch, end.min(latest))
+                // Where two answers contradict each other, the later end counts.
+                (epoch, end.min(latest).max(soonest))
             } else {
                 (epoch, latest)
             };

@@ -73,6 +73,8 @@ if told[8] == 1 and latest > now then
         if w.told == 1 then
             w.ends, w.left = math.min(w.ends, latest), math.min(w.left, told[13])
             w.soonest = length == w.length and math.max(w.soonest, soonest) or soonest
+            -- Where two contradict each other, the later end counts.
+            w.ends = math.max(w.ends, w.soonest)
         else
             w.ends, w.left, w.soonest = latest, told[13], soonest
         end

@@ -169,6 +169,39 @@ fn a_quota_that_answers_have_told_stays_in_the_next_windows() {
 }
 
 #[test]
+fn an_answer_that_came_meanwhile_is_not_forgotten() {
+    let server = Server::new();
+    let mut node = Node::new("a", 150, 1);
+    node.ask(&server, 0);
+    // It is asked again, and before it answers BigCommerce tells that its window began only now.
+    let question = node.question(1, 40);
+    let unit = node.take(0, 45).expect("a request");
+    let told = Reading {
+        reset: W,
+        ..reading(150, 149)
+    };
+    unit.answered(Some(Ok(told)), Answered::Plainly, 0.0, ms(50));
+    let answer = server.ask(&question, 42);
+    node.ledger
+        .answered(&question, &answer, &mut node.reported, ms(55));
+    // The window lasts as long as that said, here and for all others.
+    let mut other = Node::new("b", 150, 1);
+    node.ask(&server, 60);
+    other.ask(&server, 61);
+    let sent: u32 = [&mut node, &mut other]
+        .map(|node| node.spend(&server, 200, 62, None))
+        .iter()
+        .sum();
+    assert_eq!(sent, 149);
+    for now in [W + 20, W + 40] {
+        for node in [&mut node, &mut other] {
+            assert_eq!(node.spend(&server, 1, now, None), 0, "{now}");
+        }
+    }
+    assert_eq!(node.spend(&server, 1, W + 60, None), 1);
+}
+
+#[test]
 fn what_is_left_for_one_caller_is_not_held_where_it_does_not_come() {
     let server = Server::new();
     let names: Vec<String> = (0..30).map(|number| format!("g{number}")).collect();
