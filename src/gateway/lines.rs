@@ -9,9 +9,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
-/// How long a request waits for an answer that should long be there: longer than whoever asks does.
-const PATIENCE: Duration = Duration::from_secs(1);
-
 /// The lines of the stores whose quota is shared.
 #[derive(Debug, Clone, Default)]
 pub struct Lines(Arc<ArcSwap<BTreeMap<StoreHash, Arc<Line>>>>);
@@ -61,18 +58,37 @@ impl Line {
         self.wanted.notify_one();
     }
 
-    /// Waits until the shared server has been asked, whatever came of it.
-    pub async fn ask(&self, waiter: Waiter) {
+    /// Waits until the shared server has been asked, whatever came of it, at most for this time; `false` if as many
+    /// of the caller's requests wait already as may be sent.
+    pub async fn ask(&self, waiter: Waiter, patience: Duration) -> bool {
         let mut rounds = self.rounds.subscribe();
-        let _place = Place::take(self, waiter);
+        let Some(_place) = Place::take(self, waiter) else {
+            return false;
+        };
         self.wanted.notify_one();
         // Whoever asks ends with the process; and nothing waits for ever.
-        let _late = tokio::time::timeout(PATIENCE, rounds.changed()).await;
+        let _late = tokio::time::timeout(patience, rounds.changed()).await;
+        true
+    }
+
+    /// Stands in line for this time while others may give back what they hold: what is granted meanwhile is for those
+    /// that stand here too.
+    pub async fn stand(&self, waiter: Waiter, time: Duration) -> bool {
+        let Some(_place) = Place::take(self, waiter) else {
+            return false;
+        };
+        tokio::time::sleep(time).await;
+        true
     }
 
     /// Waits until something is wanted.
     pub async fn is_wanted(&self) {
         self.wanted.notified().await;
+    }
+
+    /// Whether somebody waits.
+    pub fn is_waited_at(&self) -> bool {
+        !self.waiting.borrow().is_empty()
     }
 
     /// Who waits.
@@ -88,9 +104,11 @@ impl Line {
 }
 
 impl<'l> Place<'l> {
-    fn take(line: &'l Line, waiter: Waiter) -> Self {
-        line.waiting.send_modify(|waiting| waiting.come(&waiter));
-        Self(line, waiter)
+    fn take(line: &'l Line, waiter: Waiter) -> Option<Self> {
+        let mut has_room = false;
+        line.waiting
+            .send_modify(|waiting| has_room = waiting.come(&waiter));
+        has_room.then_some(Self(line, waiter))
     }
 }
 

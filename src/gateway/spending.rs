@@ -32,6 +32,9 @@ const MOST_QUESTIONS: usize = 4;
 /// How long one waits at most for what other gateways hold, and when it may come again if none has given it back.
 const ELSEWHERE: Duration = Duration::from_secs(1);
 
+/// How long the shared server may take for its answer in any case.
+const AN_ANSWER: Duration = Duration::from_millis(500);
+
 /// What one request spends.
 pub(super) struct Spending {
     seat: RefCell<Rc<Seat>>,
@@ -135,8 +138,8 @@ impl Spending {
     /// Takes one request of the store's budget; where that is shared, after the shared server was asked if need
     /// be.
     async fn take(&self, mut is_new: bool) -> Result<Option<Unit>, Refused> {
-        let (mut questions, mut patience) = (0, None);
-        while questions < MOST_QUESTIONS {
+        let (mut questions, mut deadline) = (0, None);
+        loop {
             let now = self.clock.steady();
             let seat = self.seat();
             let refused = match seat.take(is_new, now) {
@@ -154,27 +157,41 @@ impl Spending {
                 return Err(refused);
             }
             is_new &= refused.why == Why::Unasked;
-            if !refused.retry.is_zero() {
-                // Other gateways hold what is left, and give it back when they do not need it.
-                let again = now + refused.retry;
-                if again > *patience.get_or_insert(now + ELSEWHERE) {
-                    break;
-                }
-                self.until(again).await;
-                continue;
-            }
-            questions += 1;
-            // It may have come, or gone, with a configuration that is in force since.
+            let end = *deadline.get_or_insert_with(|| now + self.longest(now));
+            let rest = end.saturating_sub(now);
+            // The line may have come, or gone, with a configuration that is in force since.
             let line = self.lines.of(&self.store).zip(seat.waiter(now));
             let Some((line, waiter)) = line else {
                 break;
             };
-            line.ask(waiter).await;
+            if questions == MOST_QUESTIONS || rest.is_zero() || refused.retry > rest {
+                break;
+            }
+            let has_place = if refused.retry.is_zero() {
+                questions += 1;
+                line.ask(waiter, rest).await
+            } else {
+                line.stand(waiter, refused.retry).await
+            };
+            if !has_place {
+                break;
+            }
+            self.follow();
         }
         Err(Refused {
             why: Why::Share,
             retry: ELSEWHERE,
         })
+    }
+
+    /// How long a request may wait for the shared server, and for what other gateways hold: no longer than its
+    /// caller waits for a turn, if it does.
+    fn longest(&self, now: Duration) -> Duration {
+        if self.seat().terms().max_wait.is_zero() {
+            return ELSEWHERE;
+        }
+        let patience = self.patience.saturating_sub(now);
+        ELSEWHERE.min(patience.max(AN_ANSWER))
     }
 
     /// Waits in line for as long as the caller may.

@@ -308,7 +308,7 @@ async fn keep(store: StoreHash, common: Rc<Common>) {
 async fn is_wanted(line: &Line, ledger: &Ledger, clock: &Clock) {
     loop {
         line.is_wanted().await;
-        if line.waiting().count() > 0 || ledger.runs_low(clock.steady()) {
+        if line.is_waited_at() || ledger.runs_low(clock.steady()) {
             return;
         }
     }

@@ -99,19 +99,37 @@ impl Ledger {
     pub fn waiter(&self, caller: usize, now: Duration) -> Option<Waiter> {
         let name = Arc::clone(self.names.get(caller)?);
         let epoch = self.window.at(millis(now));
-        let pool = self.window.pool.of(epoch).unwrap_or(0);
-        // What is for whoever comes is bounded for nobody.
-        let is_bounded = self.is_joined() && self.planned.of(epoch).is_some() && pool == 0;
-        let in_all = self.cells.get(caller).filter(|_| is_bounded);
-        let in_all = in_all.map_or(cell::MOST, |cell| cell.in_all(epoch));
-        let most = if in_all < cell::MOST {
-            let most = self.elsewhere(caller, epoch).spent + in_all;
-            // What others spend is known within a 128th.
-            narrow(most + most / 128)
-        } else {
-            u32::MAX
+        let unbounded = Waiter {
+            name,
+            epoch,
+            most: u32::MAX,
+            here: u32::MAX,
+            left: u32::MAX,
         };
-        Some(Waiter { name, most })
+        // What is for whoever comes is bounded for nobody, and where nothing was learned nothing is known.
+        let pool = self.window.pool.of(epoch).unwrap_or(0);
+        let elsewhere = self.elsewhere.get(caller).and_then(|known| known.of(epoch));
+        let cell = self
+            .cells
+            .get(caller)
+            .filter(|_| self.is_joined() && self.planned.of(epoch).is_some() && pool == 0);
+        let (Some(cell), Some(elsewhere)) = (cell, elsewhere) else {
+            return Some(unbounded);
+        };
+        let in_all = cell.in_all(epoch);
+        if in_all >= cell::MOST {
+            return Some(unbounded);
+        }
+        let most = unpack(elsewhere).spent + in_all;
+        let spent = cell.spent.of(epoch).unwrap_or(0);
+        let firm = cell.firm.of(epoch).unwrap_or(0);
+        Some(Waiter {
+            // What others spend is known within a 128th.
+            most: narrow(most + most / 128),
+            here: narrow(firm.saturating_sub(spent).max(1)),
+            left: narrow(in_all.saturating_sub(spent).max(1)),
+            ..unbounded
+        })
     }
 
     /// What the gateway of this name is to ask the shared server now, for those that wait for it; `None` where nothing is shared.
@@ -140,7 +158,11 @@ impl Ledger {
             };
             (deeds.asked > 0 || deeds.spent > 0).then_some((caller, deeds))
         });
-        let changed = reported.changed(question.number, active.collect());
+        let waits = |caller: usize| {
+            let name = self.names.get(caller);
+            name.is_some_and(|name| question.waiting.has(name))
+        };
+        let changed = reported.changed(question.number, active.collect(), waits);
         question.callers = changed
             .into_iter()
             .filter_map(|(caller, deeds)| {

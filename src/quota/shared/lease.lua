@@ -148,17 +148,19 @@ if not is_late then
         waiting, wanted = waiting - too_many, wanted - too_many
         served[ARGV[place]] = tonumber(ARGV[place + 1]) - too_many
     end
-    -- A lease is at most a fiftieth, what everyone can have of the rest, and what leaves most of the quota to those
-    -- that come later. Where little is left nothing is held in advance.
-    local most = math.max(math.floor(rest_of / math.max(50, 8 * replicas)), 1)
+    -- A lease is at most a fiftieth, and what everyone can have of the rest. What is held in advance leaves most of
+    -- the quota to those that come later; where little is left it is nothing.
+    local most = math.max(math.floor(rest_of / 50), 1)
     local fair = math.max(math.floor(rest / replicas), 1)
-    local ahead = (replicas == 1 or rest >= 4 * replicas) and wanted or 0
+    local part = math.max(math.floor(rest_of / math.max(50, 8 * replicas)), 1)
+    local ahead = (replicas == 1 or rest >= 4 * replicas) and part or 0
     local lease = math.min(math.max(waiting, ahead), wanted, most, fair, room)
     if lease > 0 then
         held = held + lease
         w.granted = w.granted + lease
-        -- Those that are served spend it at once. Until that is told it counts here.
-        for place = 23, is_same and first - 1 or 0, 3 do
+        -- Those that are served spend it at once. Until that is told it counts here; who is served is known where
+        -- there is enough for all.
+        for place = 23, is_same and lease >= waiting and first - 1 or 0, 3 do
             local name = ARGV[place]
             local soon = math.min(served[name], lease)
             local part = numbers(redis.call('HGET', by, replica .. '/' .. name) or '')

@@ -26,6 +26,11 @@ const DRIFT: i64 = 1;
 
 const THOUSAND: u64 = 1_000;
 
+/// Whether so little is left for all that nothing is held in advance.
+fn is_scarce(rest: u64, replicas: u32) -> bool {
+    replicas > 1 && rest < SCARCE * u64::from(replicas)
+}
+
 /// What a gateway holds of a store's quota.
 #[derive(Debug)]
 pub(in super::super) struct Lease {
@@ -193,7 +198,8 @@ impl Lease {
         let free = self.held.of(epoch).unwrap_or(0).saturating_sub(spent);
         let rest = self.rest.of(epoch).unwrap_or(0).saturating_sub(spent);
         let size = u64::from(self.size.load(SeqCst));
-        self.is_joined() && 4 * free <= size && rest > free
+        let replicas = self.replicas.load(SeqCst);
+        self.is_joined() && 4 * free <= size && rest > free && !is_scarce(rest, replicas)
     }
 
     /// Whether anything is held that others may miss.
@@ -243,11 +249,10 @@ impl Lease {
         let remaining = report.end.saturating_sub(now);
         let is_ending = remaining < report.length / 4;
         // What is left for one caller shall not lie where another comes.
-        let is_scarce = !is_only
-            && self
-                .rest
-                .of(report.epoch)
-                .is_some_and(|rest| rest.saturating_sub(spent) < SCARCE * u64::from(replicas));
+        let is_scarce = self
+            .rest
+            .of(report.epoch)
+            .is_some_and(|rest| is_scarce(rest.saturating_sub(spent), replicas));
         // One that comes now and then finds one request ready, while there is enough for everyone.
         let idle = u32::from(used > 0 || (spent > 0 && !is_ending));
         let size = if is_scarce || (is_ending && used == 0) {
@@ -285,6 +290,7 @@ impl Lease {
     ) -> Question {
         let (now, at) = (millis(now), now);
         let epoch = report.epoch;
+        let waiting = waiting.of(epoch);
         let wanted = self.wanted(&report, waiting.count(), most, now);
         let held = if self.is_joined() {
             let most = u64::from(report.spent.saturating_add(wanted));

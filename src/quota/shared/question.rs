@@ -180,25 +180,32 @@ impl Question {
 }
 
 impl Reported {
-    /// Of what is known now, what has changed since it was told, some of it if that is much.
+    /// Of what is known now, what has changed since it was told, some of it if that is much; first of all those that
+    /// wait, which are always told.
     pub(in super::super) fn changed(
         &mut self,
         number: u64,
-        mut known: Vec<(usize, Deeds)>,
+        known: Vec<(usize, Deeds)>,
+        waits: impl Fn(usize) -> bool,
     ) -> Vec<(usize, Deeds)> {
         if self.number != number {
             self.callers.clear();
             self.number = number;
         }
+        let (mut told, mut known): (Vec<_>, Vec<_>) =
+            known.into_iter().partition(|(caller, _)| waits(*caller));
+        told.truncate(CALLERS);
         known.retain(|(caller, deeds)| self.callers.get(caller) != Some(deeds));
-        if known.len() > CALLERS {
+        let room = CALLERS - told.len();
+        if known.len() > room {
             // Another part each time.
             let first = known.partition_point(|(caller, ..)| *caller < self.next);
             known.rotate_left(first);
-            known.truncate(CALLERS);
-            self.next = known.last().map_or(0, |(caller, ..)| caller + 1);
+            known.truncate(room);
+            self.next = known.last().map_or(self.next, |(caller, ..)| caller + 1);
         }
-        known
+        told.extend(known);
+        told
     }
 
     /// A question was answered.
@@ -211,8 +218,13 @@ impl Reported {
         if answer.is_late || !answer.is_same || question.number != answer.number {
             return;
         }
-        for (caller, _, deeds) in &question.callers {
-            self.callers.insert(*caller, *deeds);
+        for (caller, name, deeds) in &question.callers {
+            // What is granted to those that wait counts there as spent until it is told again.
+            if question.waiting.has(name) {
+                self.callers.remove(caller);
+            } else {
+                self.callers.insert(*caller, *deeds);
+            }
         }
     }
 }
@@ -348,7 +360,7 @@ pub(in super::super) mod tests {
         let many: Vec<_> = (0..600).map(|caller| (caller, deeds(1))).collect();
         let mut told = Vec::new();
         for _ in 0..3 {
-            let changed = reported.changed(7, many.clone());
+            let changed = reported.changed(7, many.clone(), |_| false);
             assert!(changed.len() <= CALLERS);
             for (caller, deeds) in changed {
                 reported.callers.insert(caller, deeds);
@@ -357,12 +369,15 @@ pub(in super::super) mod tests {
         }
         told.sort_unstable();
         assert_eq!(told, (0..600).collect::<Vec<_>>());
-        assert_eq!(reported.changed(7, many.clone()), []);
-        assert_eq!(
-            reported.changed(7, vec![(3, deeds(2)), (4, deeds(1))]),
-            [(3, deeds(2))]
-        );
+        let nobody = |_| false;
+        assert_eq!(reported.changed(7, many.clone(), nobody), []);
+        let some = vec![(3, deeds(2)), (4, deeds(1)), (5, deeds(1))];
+        assert_eq!(reported.changed(7, some.clone(), nobody), [(3, deeds(2))]);
+        // Who waits comes first.
+        let told = reported.changed(7, some, |caller| caller == 5);
+        assert_eq!(told, [(5, deeds(1)), (3, deeds(2))]);
         // In another window nothing has been told yet.
-        assert_eq!(reported.changed(8, vec![(4, deeds(1))]), [(4, deeds(1))]);
+        let told = reported.changed(8, vec![(4, deeds(1))], nobody);
+        assert_eq!(told, [(4, deeds(1))]);
     }
 }

@@ -3,7 +3,9 @@
 use super::server::Server;
 use super::world::{self, Attempt, Scenario, WINDOW, World, ms};
 use metafield_gateway::policy::vocabulary::StoreHash;
-use metafield_gateway::quota::{Answer, Book, Ledger, Question, Reported, Seat, Terms, Waiting};
+use metafield_gateway::quota::{
+    Answer, Book, Ledger, Question, Reported, Seat, Terms, Waiter, Waiting,
+};
 use std::sync::Arc;
 
 /// How long a gateway waits for the shared server, and when it asks again; as the gateway's own driver does.
@@ -28,7 +30,8 @@ pub struct Replica {
     ledger: Arc<Ledger>,
     name: Arc<str>,
     reported: Reported,
-    pub waiting: Vec<Attempt>,
+    pub waiting: Vec<(Attempt, Waiter)>,
+    pub line: Waiting,
     /// The question that is on its way.
     asking: Option<u64>,
     /// Whether another one is wanted.
@@ -74,6 +77,7 @@ impl Fleet {
                 name: format!("r{number}").into(),
                 reported: Reported::default(),
                 waiting: Vec::new(),
+                line: Waiting::default(),
                 asking: None,
                 wants: false,
                 is_down: false,
@@ -141,11 +145,7 @@ impl World<'_> {
         replica.asking = Some(id);
         replica.asked = now;
         let name = Arc::clone(&replica.name);
-        let mut waiting = Waiting::default();
-        for attempt in &replica.waiting {
-            let waiter = replica.seats[attempt.caller].waiter(ms(now));
-            waiting.come(&waiter.expect("a shared quota"));
-        }
+        let waiting = replica.line.clone();
         let question = replica
             .ledger
             .ask((&name, waiting), &mut replica.reported, ms(now))
@@ -216,11 +216,12 @@ impl World<'_> {
     fn end_round(&mut self, now: u64, number: usize) {
         let replica = &mut self.fleet.replicas[number];
         replica.asking = None;
-        for attempt in std::mem::take(&mut replica.waiting) {
+        for (attempt, waiter) in std::mem::take(&mut replica.waiting) {
+            self.fleet.replicas[number].line.go(&waiter);
             self.try_to_send(now, attempt);
         }
         let replica = &self.fleet.replicas[number];
-        let is_short = !replica.waiting.is_empty() || replica.ledger.runs_low(ms(now));
+        let is_short = !replica.line.is_empty() || replica.ledger.runs_low(ms(now));
         if replica.wants && is_short && replica.asking.is_none() && !replica.is_down {
             self.fleet.questions += 1;
             self.ask_server(now, number);

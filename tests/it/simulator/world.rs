@@ -5,7 +5,9 @@ use super::events::{Agenda, Chance};
 use super::fleet::{self, Fleet, Outage};
 use super::store::Store;
 use metafield_gateway::policy::vocabulary::StoreHash;
-use metafield_gateway::quota::{Answered, CallerTerms, Reading, StoreTerms, Terms, Unit, Why};
+use metafield_gateway::quota::{
+    Answered, CallerTerms, Reading, Refused, StoreTerms, Terms, Unit, Waiter, Why,
+};
 use std::time::Duration;
 
 /// The length of a window in milliseconds.
@@ -97,7 +99,7 @@ pub(super) enum Event {
     /// Once more, as it was asked to.
     Again(usize),
     /// Where others may have given back what they hold.
-    Retry(Attempt),
+    Retry(Box<(Attempt, Waiter)>),
     Arrive(Box<Flight>),
     Answer(Box<Flight>),
     Other,
@@ -106,12 +108,14 @@ pub(super) enum Event {
 }
 
 /// One request on its way through a gateway.
+#[derive(Debug, Clone)]
 pub(super) struct Attempt {
     pub(super) caller: usize,
     replica: usize,
     is_new: bool,
     questions: u32,
-    since: u64,
+    /// Since when it waits.
+    since: Option<u64>,
     /// Whether its caller comes again when it is refused.
     comes_again: bool,
 }
@@ -221,12 +225,16 @@ impl World<'_> {
                     replica,
                     is_new: true,
                     questions: 0,
-                    since: now,
+                    since: None,
                     comes_again: false,
                 };
                 self.try_to_send(now, attempt);
             }
-            Event::Retry(attempt) => self.try_to_send(now, attempt),
+            Event::Retry(retry) => {
+                let (attempt, waiter) = *retry;
+                self.fleet.replicas[attempt.replica].line.go(&waiter);
+                self.try_to_send(now, attempt);
+            }
             Event::Server(event) => self.serve(now, event),
             Event::Arrive(mut flight) => {
                 let (granted, reading) = self.store.ask(now);
@@ -282,7 +290,7 @@ impl World<'_> {
             replica,
             is_new: true,
             questions: 0,
-            since: now,
+            since: None,
             comes_again,
         };
         self.try_to_send(now, attempt);
@@ -323,23 +331,39 @@ impl World<'_> {
             Ok(None) => panic!("the store has a budget"),
             Err(refused) => {
                 let asks = matches!(refused.why, Why::Unasked | Why::Unheld);
-                let wait = u64::try_from(refused.retry.as_millis()).expect("a short time");
-                if asks && wait > 0 && now + wait <= attempt.since + ELSEWHERE {
-                    attempt.is_new = false;
-                    self.agenda.at(now + wait, Event::Retry(attempt));
-                    return;
-                }
-                if asks && wait == 0 && attempt.questions < QUESTIONS {
-                    attempt.is_new &= refused.why == Why::Unasked;
-                    attempt.questions += 1;
-                    self.fleet.replicas[replica].waiting.push(attempt);
-                    self.want(now, replica);
+                if asks && self.wait(now, &mut attempt, &refused) {
                     return;
                 }
                 let retry = if asks { ms(ELSEWHERE) } else { refused.retry };
                 self.refuse(now, &attempt, retry);
             }
         }
+    }
+
+    /// Whether a request waits for the shared server, or for what other gateways hold.
+    fn wait(&mut self, now: u64, attempt: &mut Attempt, refused: &Refused) -> bool {
+        let wait = u64::try_from(refused.retry.as_millis()).expect("a short time");
+        let since = *attempt.since.get_or_insert(now);
+        let replica = &mut self.fleet.replicas[attempt.replica];
+        let waiter = replica.seats[attempt.caller].waiter(ms(now));
+        let waiter = waiter.expect("a shared quota");
+        if attempt.questions == QUESTIONS
+            || now + wait > since + ELSEWHERE
+            || !replica.line.come(&waiter)
+        {
+            return false;
+        }
+        attempt.is_new &= refused.why == Why::Unasked;
+        if wait > 0 {
+            let again = Event::Retry(Box::new((attempt.clone(), waiter)));
+            self.agenda.at(now + wait, again);
+            return true;
+        }
+        attempt.questions += 1;
+        replica.waiting.push((attempt.clone(), waiter));
+        let number = attempt.replica;
+        self.want(now, number);
+        true
     }
 
     fn refuse(&mut self, now: u64, attempt: &Attempt, retry: Duration) {

@@ -25,7 +25,10 @@ fn one_waits() -> Waiting {
     let mut waiting = Waiting::default();
     waiting.come(&Waiter {
         name: "crm".into(),
+        epoch: Epoch::default(),
         most: u32::MAX,
+        here: u32::MAX,
+        left: u32::MAX,
     });
     waiting
 }
