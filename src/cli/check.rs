@@ -1,28 +1,54 @@
 //! `check`: everything that is wrong with the configuration and what it names. It binds no address
 //! and opens no audit log; whether those are free and can be written shows when `serve` starts.
 
-use super::load::{self, Reported};
-use crate::config::Problem;
+use super::{MISUSED, load};
 use crate::config::materials::exposed;
 use crate::config::warnings::{MOST, warnings};
+use crate::config::{File, LoadError, Problem};
+use serde_json::{Value, json};
 use std::io::{self, Write};
 use std::path::Path;
 
-pub(super) fn check(path: &Path, without_secrets: bool) -> io::Result<u8> {
+/// How the outcome is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Output {
+    Text,
+    Json,
+}
+
+pub(super) fn check(path: &Path, without_secrets: bool, output: Output) -> io::Result<u8> {
     let file = if without_secrets {
-        load::file(path)?
+        load::try_file(path)
     } else {
-        load::whole(path)?.map(|(loaded, _)| loaded.file)
+        load::try_whole(path).map(|loaded| loaded.file)
     };
+    let found = file.as_ref().map_or_else(
+        |_| Vec::new(),
+        |file| {
+            let mut found = warnings(file, now());
+            if !without_secrets {
+                found.extend(exposed(&file.named()));
+            }
+            found
+        },
+    );
+    match output {
+        Output::Text => tell(path, without_secrets, file.as_ref(), &found),
+        Output::Json => write_json(path, without_secrets, file.as_ref(), &found),
+    }
+}
+
+fn tell(
+    path: &Path,
+    without_secrets: bool,
+    file: Result<&File, &LoadError>,
+    warnings: &[Problem],
+) -> io::Result<u8> {
     let file = match file {
         Ok(file) => file,
-        Err(Reported(code)) => return Ok(code),
+        Err(error) => return load::report(path, error),
     };
-    let mut found = warnings(&file, now());
-    if !without_secrets {
-        found.extend(exposed(&file.named()));
-    }
-    warn(path, &found)?;
+    warn(path, warnings)?;
     let (stores, callers) = (file.stores.len(), file.callers.len());
     let left_out = if without_secrets {
         "; nothing that it names was read"
@@ -38,6 +64,41 @@ pub(super) fn check(path: &Path, without_secrets: bool) -> io::Result<u8> {
         plural(callers)
     )?;
     Ok(0)
+}
+
+/// The outcome as one JSON object, whatever it is: for machines.
+fn write_json(
+    path: &Path,
+    without_secrets: bool,
+    file: Result<&File, &LoadError>,
+    warnings: &[Problem],
+) -> io::Result<u8> {
+    let listed = |problems: &[Problem]| problems.iter().map(problem).collect::<Vec<_>>();
+    let problems = file
+        .err()
+        .map_or_else(Vec::new, |error| load::problems(path, error));
+    let code = if problems.is_empty() { 0 } else { MISUSED };
+    let told = json!({
+        "file": path.display().to_string(),
+        "ok": problems.is_empty(),
+        "problems": listed(&problems),
+        "warnings": listed(warnings),
+        "stores": file.ok().map(|file| file.stores.len()),
+        "callers": file.ok().map(|file| file.callers.len()),
+        "secrets_read": !without_secrets,
+    });
+    writeln!(io::stdout(), "{told:#}")?;
+    Ok(code)
+}
+
+fn problem(problem: &Problem) -> Value {
+    json!({
+        "line": problem.line,
+        "column": problem.column,
+        "key": problem.key,
+        "message": problem.message,
+        "hint": problem.hint,
+    })
 }
 
 /// Tells what is right and hardly meant; it does not change the exit code.

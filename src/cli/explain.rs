@@ -7,11 +7,13 @@ mod condition;
 mod explanation;
 mod spent;
 mod step;
+mod told;
 
 pub use condition::Condition;
 pub use explanation::{Asked, Explanation, Mark, Step};
 pub use step::explain;
 
+use super::check::Output;
 use super::load::{self, Reported};
 use super::{DENIED, MISUSED, complain};
 use crate::config::reader::value::unknown_word;
@@ -19,6 +21,7 @@ use crate::config::{File, Policy};
 use crate::policy::Operation;
 use std::io::{self, Read, Write};
 use std::path::Path;
+use told::Told;
 
 /// How many names of known callers are shown where one is not known.
 const SHOWN: usize = 20;
@@ -29,6 +32,7 @@ pub(super) fn command(
     method: &str,
     target: &str,
     body: Option<&Path>,
+    output: Output,
 ) -> io::Result<u8> {
     let file = match load::file(config)? {
         Ok(file) => file,
@@ -63,7 +67,18 @@ pub(super) fn command(
         body: &body,
     };
     let explanation = explain(&policy, index, &asked);
-    print(&policy, index, &asked, &explanation)?;
+    let told = Told {
+        policy: &policy,
+        caller: index,
+        asked: &asked,
+        explanation: &explanation,
+        hint: hint(&asked, &explanation),
+    };
+    let mut out = io::stdout().lock();
+    match output {
+        Output::Text => told.print(&mut out)?,
+        Output::Json => writeln!(out, "{:#}", told.json())?,
+    }
     Ok(if explanation.outcome.is_ok() {
         0
     } else {
@@ -111,71 +126,4 @@ fn hint(asked: &Asked<'_>, explanation: &Explanation) -> Option<&'static str> {
     let wants_body = explanation.operation.as_ref().is_some_and(takes_body);
     (wants_body && is_at_json && asked.body.is_empty())
         .then_some("give the body with `--body FILE`, or `--body -` for standard input")
-}
-
-fn print(
-    policy: &Policy,
-    caller: usize,
-    asked: &Asked<'_>,
-    explanation: &Explanation,
-) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    let token_scopes = policy.scope_claims.get(caller).and_then(Option::as_ref);
-    let caller = policy.callers.get(caller);
-    let grants = caller.map(|caller| &caller.grants);
-    let name = caller.map_or("", |caller| &caller.name);
-    writeln!(out, "{} {} by {name}\n", asked.method, asked.target)?;
-    let width = explanation.steps.iter().map(|step| step.name.len()).max();
-    let width = width.unwrap_or_default();
-    for step in &explanation.steps {
-        let mark = step.mark.as_str();
-        let line = format!("  {mark:11}  {:width$}  {}", step.name, step.compared);
-        writeln!(out, "{}", line.trim_end())?;
-    }
-    writeln!(out)?;
-    match &explanation.outcome {
-        Ok(()) => {
-            let condition = explanation.condition.zip(grants);
-            let condition = condition.map(|(condition, grants)| condition.text(grants));
-            writeln!(out, "allowed{}", condition.unwrap_or_default())?;
-            if let Some((claim, operation)) = token_scopes.zip(explanation.operation.as_ref()) {
-                let verb = operation.verb.as_str();
-                writeln!(
-                    out,
-                    "  with a signed token: only if a scope in its claim `{claim}` opens {verb} too"
-                )?;
-            }
-            if let Some(code) = explanation.reported.code() {
-                let code = code.as_str();
-                writeln!(
-                    out,
-                    "  reported: with `enforcement = \"enforce\"` it would be refused with {code}"
-                )?;
-            }
-        }
-        Err(denial) => {
-            let (code, detail) = (denial.code(), denial.detail());
-            writeln!(
-                out,
-                "denied: {} {}\n  {detail}",
-                code.status().as_u16(),
-                code.as_str()
-            )?;
-            for (place, reason) in step::places(denial) {
-                writeln!(out, "  {place}: {reason}")?;
-            }
-            if let Some(hint) = hint(asked, explanation) {
-                writeln!(out, "  hint: {hint}")?;
-            }
-        }
-    }
-    if explanation.outcome.is_ok()
-        && let Some((operation, grants)) = explanation.operation.as_ref().zip(grants)
-    {
-        writeln!(out)?;
-        for line in after::told(policy, grants, operation, &explanation.items) {
-            writeln!(out, "{line}")?;
-        }
-    }
-    Ok(())
 }

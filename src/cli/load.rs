@@ -3,9 +3,13 @@
 use super::MISUSED;
 use crate::config::load::{load, text};
 use crate::config::materials::Outside;
-use crate::config::{File, LoadError, Loaded, Seen, file};
+use crate::config::problem::Place;
+use crate::config::{File, LoadError, Loaded, Problem, Seen, file};
 use std::io::{self, Write};
 use std::path::Path;
+
+const ABSENT: &str =
+    "`--config` names the configuration file; config/minimal.toml is the least that works";
 
 /// Why nothing was loaded: the report has been printed, this is the exit code.
 pub(super) struct Reported(pub(super) u8);
@@ -18,30 +22,60 @@ pub(super) fn whole(path: &Path) -> io::Result<Result<(Loaded, Seen), Reported>>
 
 /// Reads the file alone.
 pub(super) fn file(path: &Path) -> io::Result<Result<File, Reported>> {
+    or_report(path, try_file(path))
+}
+
+/// The same without a report.
+pub(super) fn try_file(path: &Path) -> Result<File, LoadError> {
     let base = path.parent().unwrap_or(Path::new(""));
-    let file = text(path, &Outside::default())
-        .map_err(LoadError::Unreadable)
-        .and_then(|text| file::read(&text, base).map_err(LoadError::Problems));
-    or_report(path, file)
+    let text = text(path, &Outside::default()).map_err(LoadError::Unreadable)?;
+    file::read(&text, base).map_err(LoadError::Problems)
+}
+
+/// Reads the file and all that it names, without a report.
+pub(super) fn try_whole(path: &Path) -> Result<Loaded, LoadError> {
+    load(path, None).1
 }
 
 fn or_report<T>(path: &Path, outcome: Result<T, LoadError>) -> io::Result<Result<T, Reported>> {
-    let mut out = io::stderr().lock();
     match outcome {
-        Ok(value) => return Ok(Ok(value)),
-        Err(LoadError::Unreadable(error)) => {
-            writeln!(out, "error: cannot read {}: {error}", path.display())?;
-            if error.kind() == io::ErrorKind::NotFound {
-                writeln!(
-                    out,
-                    "  hint: `--config` names the configuration file; config/minimal.toml is the least that works"
-                )?;
+        Ok(value) => Ok(Ok(value)),
+        Err(error) => Ok(Err(Reported(report(path, &error)?))),
+    }
+}
+
+/// Tells why nothing was loaded; gives the exit code.
+pub(super) fn report(path: &Path, error: &LoadError) -> io::Result<u8> {
+    let mut out = io::stderr().lock();
+    match error {
+        LoadError::Unreadable(_) => {
+            for problem in problems(path, error) {
+                writeln!(out, "error: {}", problem.message)?;
+                if let Some(hint) = problem.hint {
+                    writeln!(out, "  hint: {hint}")?;
+                }
             }
         }
-        Err(LoadError::Problems(problems)) => {
+        LoadError::Problems(problems) => {
             let report = problems.report(&path.display().to_string()).to_string();
             writeln!(out, "{}", report.trim_end())?;
         }
     }
-    Ok(Err(Reported(MISUSED)))
+    Ok(MISUSED)
+}
+
+/// Why nothing was loaded, as problems; that of the whole file has no key.
+pub(super) fn problems(path: &Path, error: &LoadError) -> Vec<Problem> {
+    match error {
+        LoadError::Unreadable(error) => {
+            let message = format!("cannot read {}: {error}", path.display());
+            let problem = Problem::new(Place::START, "", message);
+            vec![if error.kind() == io::ErrorKind::NotFound {
+                problem.with_hint(ABSENT)
+            } else {
+                problem
+            }]
+        }
+        LoadError::Problems(problems) => problems.iter().cloned().collect(),
+    }
 }

@@ -5,13 +5,17 @@ mod check;
 mod descriptors;
 pub mod explain;
 mod hardening;
+mod health;
 mod load;
 mod log;
 mod sandbox;
 mod serve;
+mod shell;
 mod token;
 
+use check::Output;
 use clap::{Parser, Subcommand};
+use clap_complete::Shell;
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -28,7 +32,7 @@ const DENIED: u8 = 3;
 #[derive(Debug, Parser)]
 #[command(name = "metafield-gateway", version, max_term_width = 100)]
 #[command(
-    after_help = "The operational log goes to stderr; METAFIELD_GATEWAY_LOG=error|warn|info|debug sets how much of it.\nExit codes: 0 done, 1 failed while running, 2 wrong usage or configuration, 3 explain says denied."
+    after_help = "Begin with:\n  metafield-gateway sandbox                       all of it on this machine, nothing to configure\n  metafield-gateway token                         a token for a caller, and its line for the configuration\n  metafield-gateway check --config gateway.toml   what is wrong, by line and column\n  metafield-gateway serve --config gateway.toml   run it\n\nThe operational log goes to stderr; METAFIELD_GATEWAY_LOG=error|warn|info|debug sets how much of it.\nExit codes: 0 done, 1 failed while running, 2 wrong usage or configuration, 3 explain says denied."
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -51,6 +55,9 @@ enum Command {
         /// Read nothing but the configuration file, as on a build machine
         #[arg(long)]
         without_secrets: bool,
+        /// Tell the outcome as one JSON object
+        #[arg(long)]
+        json: bool,
     },
     /// Show each step of the decision on a request, and who could see and change the field afterwards
     ///
@@ -71,6 +78,18 @@ enum Command {
         /// A file with the body; - for standard input
         #[arg(long, value_name = "FILE")]
         body: Option<PathBuf>,
+        /// Tell the decision as one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Ask the running gateway whether it lives, as a probe does; exit code 0 or 1
+    Health {
+        /// The configuration file, whose `admin.address` is asked
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// Ask whether it is ready to take requests
+        #[arg(long)]
+        ready: bool,
     },
     /// Print a fresh caller token once, and the line with its digest for the configuration
     Token,
@@ -80,6 +99,25 @@ enum Command {
         #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
         listen: std::net::SocketAddr,
     },
+    /// Print the completions for a shell
+    ///
+    /// For bash: metafield-gateway completions bash > ~/.local/share/bash-completion/completions/metafield-gateway
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print a man page
+    ///
+    /// To look at it: metafield-gateway man | man -l -
+    Man {
+        /// One of the commands; without, the page of the program
+        #[arg(value_name = "COMMAND")]
+        of: Option<String>,
+    },
+}
+
+fn output(json: bool) -> Output {
+    if json { Output::Json } else { Output::Text }
 }
 
 /// Runs the command that the process was started with.
@@ -106,16 +144,24 @@ fn run_with(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Check {
             config,
             without_secrets,
-        } => check::check(&config, without_secrets),
+            json,
+        } => check::check(&config, without_secrets, output(json)),
         Command::Explain {
             config,
             caller,
             method,
             path,
             body,
-        } => explain::command(&config, &caller, &method, &path, body.as_deref()),
+            json,
+        } => {
+            let body = body.as_deref();
+            explain::command(&config, &caller, &method, &path, body, output(json))
+        }
+        Command::Health { config, ready } => health::health(&config, ready),
         Command::Token => token::token(),
         Command::Sandbox { listen } => sandbox::sandbox(listen),
+        Command::Completions { shell } => shell::completions(shell),
+        Command::Man { of } => shell::man(of.as_deref()),
     };
     ended(code)
 }

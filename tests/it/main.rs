@@ -42,6 +42,7 @@ mod retry;
 mod sandbox;
 mod security;
 mod serve;
+mod shell;
 mod sharing;
 mod simulator;
 mod soak;
