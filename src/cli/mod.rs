@@ -10,6 +10,7 @@ mod load;
 mod log;
 mod sandbox;
 mod serve;
+mod service;
 mod shell;
 mod token;
 

@@ -62,7 +62,7 @@ pub(super) fn sandbox(listen: SocketAddr) -> io::Result<u8> {
     match start(listen) {
         Ok((store, server, path)) => {
             let lines = lines(&server, &path);
-            let code = run(server, Duration::ZERO, || print(&lines));
+            let code = run(server, Duration::ZERO, None, || print(&lines));
             drop(store);
             code
         }

@@ -2,13 +2,19 @@
 
 use super::check::now;
 use super::load::{self, Reported};
+use super::service::{self, Watchdog};
 use super::{FAILED, complain, descriptors, log};
+use crate::config::File;
 use crate::config::warnings::{HARDLY_MEANT, warnings};
-use crate::server::{Ended, Server, Source, Stage};
+use crate::observe::Clock;
+use crate::server::{Ended, Inherited, Predecessor, Server, Source, Stage};
 use std::io;
 use std::path::Path;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// How often it is looked whether the workers accept connections, right after the start.
+const READY: Duration = Duration::from_millis(1);
 
 /// How often it is looked whether a worker has failed.
 const LOOK: Duration = Duration::from_secs(1);
@@ -29,8 +35,18 @@ pub(super) fn serve(path: &Path) -> io::Result<u8> {
         path: path.to_owned(),
         seen,
     };
-    match Server::start(loaded, Some(source)) {
-        Ok(server) => run(server, drain_delay, || Ok(())),
+    let (inherited, predecessor) = match inherit(&loaded.file) {
+        Ok(found) => found,
+        Err(error) => {
+            complain(
+                &error,
+                Some(&"stop the process that has the sockets, or start this one as the same user"),
+            )?;
+            return Ok(FAILED);
+        }
+    };
+    match Server::start_with(loaded, Some(source), inherited, &Clock::system()) {
+        Ok(server) => run(server, drain_delay, predecessor, || Ok(())),
         Err(error) => {
             complain(&error, error.hint().as_ref().map(|hint| hint as _))?;
             Ok(FAILED)
@@ -38,17 +54,48 @@ pub(super) fn serve(path: &Path) -> io::Result<u8> {
     }
 }
 
+/// The listening sockets that are there already: the init system's, or those of the gateway that this one replaces.
+fn inherit(file: &File) -> io::Result<(Inherited, Option<Predecessor>)> {
+    let inherited = Inherited::from_environment().map_err(|error| {
+        let message = format!("the sockets in LISTEN_FDS cannot be used: {error}");
+        io::Error::new(error.kind(), message)
+    })?;
+    let Some(path) = file.handover.as_ref().filter(|_| inherited.is_empty()) else {
+        return Ok((inherited, None));
+    };
+    let found = Predecessor::find(&path.value).map_err(|error| {
+        let path = path.value.display();
+        let message = format!("cannot take over by {path} (`handover`): {error}");
+        io::Error::new(error.kind(), message)
+    })?;
+    Ok(found.map_or((inherited, None), |(inherited, predecessor)| {
+        (inherited, Some(predecessor))
+    }))
+}
+
 /// Runs a started gateway to its end; gives the exit code. `announce` is called when signals are
 /// listened for: who reads it may signal at once.
 pub(super) fn run(
-    server: Server,
+    mut server: Server,
     drain_delay: Duration,
+    predecessor: Option<Predecessor>,
     announce: impl FnOnce() -> io::Result<()>,
 ) -> io::Result<u8> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     let signals = runtime.block_on(async { Signals::new() })?;
+    runtime.block_on(accepting(&server));
+    if let Some(predecessor) = predecessor {
+        match predecessor.release() {
+            Ok(()) => tracing::info!("the listening sockets of another process were taken over"),
+            Err(error) => tracing::warn!(%error, "the other process may not drain"),
+        }
+    }
+    if let Err(error) = server.offer() {
+        tracing::error!(%error, "no other process can take over from this one");
+    }
+    service::ready();
     announce()?;
     tracing::info!(address = %server.address, "listening");
     if let Some(admin) = &server.admin {
@@ -63,18 +110,27 @@ pub(super) fn run(
 
 /// Waits for a signal and begins the drain; a second signal ends it. `false` if a worker failed.
 async fn until_drained(server: &Server, mut signals: Signals, drain_delay: Duration) -> bool {
-    tokio::select! {
-        name = signals.next(server) => tracing::info!(signal = name, "draining"),
+    let delay = tokio::select! {
+        name = signals.next(server) => {
+            tracing::info!(signal = name, "draining");
+            drain_delay
+        }
+        () = server.handed_over() => {
+            tracing::info!("another process has taken over the listening sockets: draining");
+            // Whoever connects is served by that one.
+            Duration::ZERO
+        }
         () = failed(server) => {
             tracing::error!("a worker ended unexpectedly; the others are drained");
             server.advance(Stage::Draining);
             return false;
         }
-    }
+    };
+    service::stopping();
     server.advance(Stage::Leaving);
     let second = tokio::select! {
         name = signals.next(server) => Some(name),
-        () = tokio::time::sleep(drain_delay) => None,
+        () = tokio::time::sleep(delay) => None,
     };
     server.advance(Stage::Draining);
     let second = if second.is_some() {
@@ -92,9 +148,20 @@ async fn until_drained(server: &Server, mut signals: Signals, drain_delay: Durat
     true
 }
 
+async fn accepting(server: &Server) {
+    while !server.is_ready() && !server.has_failed() {
+        tokio::time::sleep(READY).await;
+    }
+}
+
+/// Waits until a worker has failed; meanwhile an init system is told that they have not.
 async fn failed(server: &Server) {
+    let mut watchdog = Watchdog::new();
     while !server.has_failed() {
-        tokio::time::sleep(LOOK).await;
+        tokio::select! {
+            () = tokio::time::sleep(LOOK) => {}
+            () = watchdog.is_due() => watchdog.tell(server.pulses()),
+        }
     }
 }
 
@@ -136,7 +203,14 @@ impl Signals {
             tokio::select! {
                 _ = self.terminate.recv() => return "SIGTERM",
                 _ = self.interrupt.recv() => return "SIGINT",
-                _ = self.hangup.recv() => server.reload(),
+                _ = self.hangup.recv() => {
+                    service::reloading();
+                    tokio::select! {
+                        () = server.reloaded() => service::ready(),
+                        _ = self.terminate.recv() => return "SIGTERM",
+                        _ = self.interrupt.recv() => return "SIGINT",
+                    }
+                }
             }
         }
     }

@@ -63,6 +63,8 @@ pub struct File {
     pub drain_delay: Duration,
     /// How often it is looked whether the file or what it names has changed.
     pub reload_interval: Duration,
+    /// The Unix socket on which a new process asks for the listening sockets; `None`: none can take them over.
+    pub handover: Option<Located<PathBuf>>,
     /// Where callers come in.
     pub listen: Listen,
     /// Where probes and metrics are served; `None`: nowhere.
@@ -187,6 +189,7 @@ fn file(root: &mut TableReader<'_, '_>, base: &Path, named: &mut Named) -> Optio
     let reload_interval = root
         .or("reload_interval", RELOAD_INTERVAL, value::duration)
         .value;
+    let handover = root.optional("handover", address::socket(base));
     let mut doors_known = false;
     let listen = root.section("listen", |table| {
         let listen = listen::listen(table, base);
@@ -232,6 +235,7 @@ fn file(root: &mut TableReader<'_, '_>, base: &Path, named: &mut Named) -> Optio
         drain_timeout,
         drain_delay,
         reload_interval,
+        handover,
         listen: listen?,
         admin,
         upstream: upstream?,

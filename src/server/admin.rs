@@ -46,10 +46,15 @@ impl Admin {
     pub(super) async fn serve(self, listener: Listener) -> std::io::Result<()> {
         let door = listener.open()?;
         let mut control = self.controller.control();
+        let mut successor = self.controller.control();
         tokio::select! {
-            () = control.reached(Stage::Stopped) => {}
+            () = control.reached(Stage::Stopped) => return Ok(()),
+            () = successor.handed_over() => {}
             () = Rc::new(self).accept(&door) => {}
         }
+        // Who connects from now on is another process's; what is open is answered.
+        drop(door);
+        control.reached(Stage::Stopped).await;
         Ok(())
     }
 

@@ -21,6 +21,8 @@ pub enum Stage {
 #[derive(Debug)]
 pub(super) struct Controller {
     stage: watch::Sender<Stage>,
+    /// Set when another process has taken over the listening sockets.
+    is_handed_over: watch::Sender<bool>,
     tally: Arc<Tally>,
     workers: usize,
 }
@@ -29,6 +31,7 @@ pub(super) struct Controller {
 #[derive(Debug)]
 pub(super) struct Control {
     stage: watch::Receiver<Stage>,
+    is_handed_over: watch::Receiver<bool>,
     tally: Arc<Tally>,
 }
 
@@ -43,6 +46,7 @@ impl Controller {
     pub(super) fn new(workers: usize) -> Self {
         Self {
             stage: watch::Sender::new(Stage::Serving),
+            is_handed_over: watch::Sender::new(false),
             tally: Arc::default(),
             workers,
         }
@@ -52,6 +56,7 @@ impl Controller {
     pub(super) fn control(&self) -> Control {
         Control {
             stage: self.stage.subscribe(),
+            is_handed_over: self.is_handed_over.subscribe(),
             tally: Arc::clone(&self.tally),
         }
     }
@@ -65,6 +70,16 @@ impl Controller {
             }
             later
         });
+    }
+
+    /// Another process has taken over the listening sockets.
+    pub(super) fn hand_over(&self) {
+        self.is_handed_over.send_replace(true);
+    }
+
+    /// Whether another process has taken over.
+    pub(super) fn is_handed_over(&self) -> bool {
+        *self.is_handed_over.borrow()
     }
 
     /// Whether every worker accepts connections, and none is about to stop.
@@ -88,6 +103,14 @@ impl Control {
     /// The worker had to cut this many requests.
     pub(super) fn cut(&self, requests: usize) {
         self.tally.cut.fetch_add(requests, Ordering::Relaxed);
+    }
+
+    /// Waits until another process has taken over. Cancel safe.
+    pub(super) async fn handed_over(&mut self) {
+        if self.is_handed_over.wait_for(|is| *is).await.is_err() {
+            // The controller is gone, and with it everybody who could take over.
+            std::future::pending::<()>().await;
+        }
     }
 
     /// Waits for a stage, or a later one. Without a controller everything is to stop. Cancel safe.

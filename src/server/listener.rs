@@ -5,6 +5,7 @@ use crate::gateway::Stream;
 use crate::observe::Peer;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::io::{self, ErrorKind};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener as StdUnixListener, UnixStream as StdUnixStream};
 use std::path::{Path, PathBuf};
@@ -13,6 +14,9 @@ use tokio::net::{TcpListener, UnixListener};
 
 /// How many connections may wait for their acceptance.
 const BACKLOG: i32 = 1024;
+
+/// What the name of a Unix socket has more, until it is moved into its place.
+pub(super) const BESIDE: &str = ".new";
 
 /// A bound address.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,10 +115,10 @@ pub(super) fn bind(address: &Address, socket_mode: u32) -> io::Result<(Listener,
 
 /// Binds beside the path, sets the mode, and moves the socket into place: it is never there with
 /// another mode, and a stale one is replaced in one step.
-fn bind_unix(path: &Path, mode: u32) -> io::Result<StdUnixListener> {
+pub(super) fn bind_unix(path: &Path, mode: u32) -> io::Result<StdUnixListener> {
     refuse_if_answered(path)?;
     let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
+    beside.push(BESIDE);
     let beside = PathBuf::from(beside);
     if fs::symlink_metadata(&beside).is_ok_and(|found| found.file_type().is_socket()) {
         fs::remove_file(&beside)?;
@@ -146,6 +150,15 @@ fn refuse_if_answered(path: &Path) -> io::Result<()> {
             ErrorKind::AddrInUse,
             "another process answers on this socket",
         )),
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp(listener) => listener.as_fd(),
+            Self::Unix(listener) => listener.as_fd(),
+        }
     }
 }
 

@@ -5,8 +5,11 @@ mod admin;
 mod admission;
 mod connection;
 mod control;
+mod doors;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+mod handover;
+mod inherited;
 mod issuers;
 mod listener;
 mod notes;
@@ -20,10 +23,12 @@ mod worker;
 
 pub use admission::TURNED_AWAY;
 pub use control::Stage;
+pub use handover::Predecessor;
+pub use inherited::Inherited;
 pub use listener::Bound;
 pub use reload::{Reloaded, Source};
 
-use crate::config::file::{Address, File};
+use crate::config::file::File;
 use crate::config::{Live, Loaded, Snapshot};
 use crate::gateway::{Lines, ProcessWide, Renewals};
 use crate::observe::{
@@ -33,11 +38,14 @@ use admin::Admin;
 use admission::Admission;
 use control::Controller;
 use issuers::Fetcher;
-use listener::{Listener, SocketFile, bind};
+use listener::{Listener, SocketFile};
 use reload::{Asked, Order, Reloader};
 use sharing::Sharing;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::runtime::{Builder, LocalOptions};
@@ -67,6 +75,14 @@ pub enum StartError {
         /// The cause.
         source: io::Error,
     },
+    /// A listening socket was passed to this process that it has no use for.
+    #[error(
+        "a listening socket on {addresses} was passed to this process, and neither `listen.address` nor `admin.address` is there"
+    )]
+    Unused {
+        /// Its address, or those of several.
+        addresses: String,
+    },
     /// The audit log could not be opened.
     #[error("cannot open the audit log {path} (`audit.output`)")]
     Audit {
@@ -85,6 +101,9 @@ impl StartError {
     pub fn hint(&self) -> Option<&'static str> {
         let cause = match self {
             Self::Bind { source, .. } | Self::Audit { source, .. } => source.kind(),
+            Self::Unused { .. } => {
+                return Some("give the socket unit and the configuration the same address");
+            }
             Self::Thread(_) => return None,
         };
         match cause {
@@ -110,6 +129,9 @@ pub struct Server {
     workers: Vec<JoinHandle<io::Result<()>>>,
     writer: Writer,
     sockets: Vec<SocketFile>,
+    /// The sockets that another process may take over, and where it asks.
+    offered: Option<(PathBuf, Vec<Listener>)>,
+    pulses: Vec<Arc<AtomicU64>>,
     reloader: Option<mpsc::Sender<Order>>,
     _followers: Followers,
 }
@@ -165,21 +187,28 @@ impl Server {
         source: Option<Source>,
         clock: &Clock,
     ) -> Result<Self, StartError> {
+        Self::start_with(loaded, source, Inherited::none(), clock)
+    }
+
+    /// The same with sockets that were opened before.
+    pub fn start_with(
+        loaded: Loaded,
+        source: Option<Source>,
+        inherited: Inherited,
+        clock: &Clock,
+    ) -> Result<Self, StartError> {
         let Loaded { file, snapshot } = loaded;
-        let (listener, address, admin) = bind_both(&file)?;
-        let settings = audit_settings(&file);
-        let (audit, writer) = Audit::start(&settings).map_err(|source| StartError::Audit {
-            path: settings.output.to_string(),
-            source,
-        })?;
+        let are_lent = inherited.are_lent();
+        let (listener, address, admin) = doors::open(&file, inherited)?;
+        let (audit, writer) = start_audit(&file)?;
         let count = file.workers.unwrap_or_else(default_workers);
-        let metrics: Vec<Arc<WorkerMetrics>> =
-            std::iter::repeat_with(Arc::default).take(count).collect();
+        let metrics: Vec<Arc<WorkerMetrics>> = for_each(count);
         let controller = Arc::new(Controller::new(count));
         let reloads = ReloadHealth::new(reload::now());
         let lines = Lines::default();
         let followers = start_followers(&snapshot, &lines, clock, &controller)?;
         let bound = admin.as_ref().map(|(_, bound)| bound.clone());
+        let offered = doors::offered(&file, &listener, admin.as_ref())?;
         if let (Some((listener, _)), Some(admin)) = (admin, &file.admin) {
             let admin = Admin {
                 hosts: admin.hosts.clone(),
@@ -202,29 +231,30 @@ impl Server {
             start_reloader(reloader)
         });
         let (reloader, renewals) = reloading.transpose()?.unzip();
-        let workers = metrics
-            .into_iter()
-            .map(|metrics| {
-                start_worker(Worker {
-                    live: Arc::clone(&live),
-                    renewals: renewals.clone(),
-                    workers: count,
-                    admission: Arc::clone(&admission),
-                    listener: listener.try_clone().map_err(StartError::Thread)?,
-                    audit: audit.clone(),
-                    metrics,
-                    shared: Arc::clone(&shared),
-                    clock: clock.clone(),
-                    control: controller.control(),
-                    drain_timeout,
-                })
+        let pulses: Vec<Arc<AtomicU64>> = for_each(count);
+        let worker = |metrics, pulse: &Arc<AtomicU64>| {
+            start_worker(Worker {
+                live: Arc::clone(&live),
+                renewals: renewals.clone(),
+                workers: count,
+                admission: Arc::clone(&admission),
+                listener: listener.try_clone().map_err(StartError::Thread)?,
+                audit: audit.clone(),
+                metrics,
+                shared: Arc::clone(&shared),
+                clock: clock.clone(),
+                control: controller.control(),
+                drain_timeout,
+                pulse: Arc::clone(pulse),
             })
+        };
+        let workers = metrics.into_iter().zip(&pulses);
+        let workers = workers
+            .map(|(metrics, pulse)| worker(metrics, pulse))
             .collect::<Result<_, _>>()?;
-        let sockets = [Some(&address), bound.as_ref()]
-            .into_iter()
-            .flatten()
-            .filter_map(SocketFile::of)
-            .collect();
+        let own = [Some(&address), bound.as_ref()].into_iter().flatten();
+        let own = own.filter(|_| !are_lent);
+        let sockets = own.filter_map(SocketFile::of).collect();
         Ok(Self {
             address,
             admin: bound,
@@ -232,14 +262,18 @@ impl Server {
             workers,
             writer,
             sockets,
+            offered,
+            pulses,
             reloader,
             _followers: followers,
         })
     }
 
-    /// Asks for a look at the configuration now.
-    pub fn reload(&self) {
-        drop(self.order());
+    /// Looks at the configuration now, and waits for what becomes of it.
+    pub async fn reloaded(&self) {
+        if let Some(outcome) = self.order() {
+            drop(outcome.await);
+        }
     }
 
     /// Looks at the configuration now, and waits for what becomes of it. Blocks; `None` where there is
@@ -258,6 +292,31 @@ impl Server {
     /// Goes on to a later stage of its life.
     pub fn advance(&self, stage: Stage) {
         self.controller.advance(stage);
+    }
+
+    /// Whether every worker accepts connections.
+    pub fn is_ready(&self) -> bool {
+        self.controller.is_ready()
+    }
+
+    /// From now on another process may take over the listening sockets, if the configuration has a `handover`.
+    pub fn offer(&mut self) -> Result<(), StartError> {
+        if let Some((path, sockets)) = self.offered.take() {
+            let file = handover::offer(&path, sockets, Arc::clone(&self.controller))?;
+            self.sockets.extend(file);
+        }
+        Ok(())
+    }
+
+    /// Waits until another process has taken over the listening sockets.
+    pub async fn handed_over(&self) {
+        self.controller.control().handed_over().await;
+    }
+
+    /// How often each worker has had a turn: a number that no longer grows is a worker that hangs.
+    pub fn pulses(&self) -> Vec<u64> {
+        let pulses = self.pulses.iter();
+        pulses.map(|pulse| pulse.load(Relaxed)).collect()
     }
 
     /// Whether a worker has ended, which none does before it is told to.
@@ -285,7 +344,9 @@ impl Server {
             }
         }
         self.controller.advance(Stage::Stopped);
-        for socket in self.sockets {
+        // Those that another process has taken over have their files still.
+        let is_handed_over = self.controller.is_handed_over();
+        for socket in self.sockets.iter().filter(|_| !is_handed_over) {
             if let Err(error) = socket.remove() {
                 tracing::warn!(%error, %socket, "the socket could not be removed");
             }
@@ -296,29 +357,6 @@ impl Server {
             audited: self.writer.finish(FLUSH),
         }
     }
-}
-
-/// The callers' door with its address, and the operator's.
-type Doors = (Listener, Bound, Option<(Listener, Bound)>);
-
-fn bind_both(file: &File) -> Result<Doors, StartError> {
-    let mode = file.listen.socket_mode;
-    let (listener, address) = bind_as("listen.address", &file.listen.address.value, mode)?;
-    let admin = file.admin.as_ref();
-    let admin = admin.map(|admin| bind_as("admin.address", &admin.address.value, mode));
-    Ok((listener, address, admin.transpose()?))
-}
-
-fn bind_as(
-    key: &'static str,
-    address: &Address,
-    mode: u32,
-) -> Result<(Listener, Bound), StartError> {
-    bind(address, mode).map_err(|source| StartError::Bind {
-        key,
-        address: address.to_string(),
-        source,
-    })
 }
 
 /// Keys are fetched from now on, ahead of need, and quotas are shared.
@@ -341,12 +379,21 @@ fn start_followers(
     Ok(followers)
 }
 
-fn audit_settings(file: &File) -> AuditSettings {
-    AuditSettings {
+fn start_audit(file: &File) -> Result<(Audit, Writer), StartError> {
+    let settings = AuditSettings {
         output: file.audit.output.value.clone(),
         on_failure: file.audit.on_failure,
         queue: file.audit.queue,
-    }
+    };
+    Audit::start(&settings).map_err(|source| StartError::Audit {
+        path: settings.output.to_string(),
+        source,
+    })
+}
+
+/// What each worker has of its own, and others look at.
+fn for_each<T: Default>(count: usize) -> Vec<Arc<T>> {
+    std::iter::repeat_with(Arc::default).take(count).collect()
 }
 
 fn default_workers() -> usize {

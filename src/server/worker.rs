@@ -13,6 +13,8 @@ use crate::observe::{Audit, Clock, Peer, WorkerMetrics};
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::runtime::{Builder, LocalOptions};
 
@@ -36,6 +38,8 @@ pub(super) struct Worker {
     pub(super) clock: Clock,
     pub(super) control: Control,
     pub(super) drain_timeout: Duration,
+    /// Grows as long as the worker's tasks have their turns.
+    pub(super) pulse: Arc<AtomicU64>,
 }
 
 impl Worker {
@@ -74,6 +78,7 @@ impl Worker {
                 let mut turns = tokio::time::interval(SWEEP);
                 loop {
                     turns.tick().await;
+                    self.pulse.fetch_add(1, Relaxed);
                     shared.connections.sweep(&limits);
                     shared.gateway.sweep();
                 }

@@ -62,13 +62,30 @@ pub(super) fn address(base: &Path) -> impl Fn(&DeValue<'_>) -> Result<Address, F
     }
 }
 
+/// Reads the path of a Unix socket.
+pub(super) fn socket(base: &Path) -> impl Fn(&DeValue<'_>) -> Result<PathBuf, Fault> {
+    const HINT: &str = "write it as `unix:/run/metafield-gateway/handover.sock`";
+    move |found| {
+        let text = value::text(found, "a Unix socket").map_err(|fault| fault.with_hint(HINT))?;
+        let Some(path) = text.strip_prefix("unix:") else {
+            let message = format!("{} is not a Unix socket", shown(text));
+            return Err(Fault::new(message).with_hint(HINT));
+        };
+        unix_path(base, path)
+    }
+}
+
 fn unix(base: &Path, text: &str) -> Result<Address, Fault> {
+    unix_path(base, text).map(Address::Unix)
+}
+
+fn unix_path(base: &Path, text: &str) -> Result<PathBuf, Fault> {
     let path = value::file_name(base, text)?;
     if path.as_os_str().len() > LONGEST_SOCKET_PATH {
         let message = format!("the socket's path is longer than {LONGEST_SOCKET_PATH} bytes");
         return Err(Fault::new(message).with_hint("the system takes no longer one"));
     }
-    Ok(Address::Unix(path))
+    Ok(path)
 }
 
 fn tcp(text: &str) -> Result<Address, Fault> {

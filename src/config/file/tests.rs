@@ -147,9 +147,10 @@ const SHIPPED_ISSUER: &str =
     "[[issuer]]\nname = \"idp\"\nissuer = \"x\"\naudience = \"x\"\njwks = { file = \"x\" }";
 
 /// The keys that stand in the shipped file as comments and are asked for nevertheless.
-const WITHOUT_DEFAULT: [&str; 24] = [
+const WITHOUT_DEFAULT: [&str; 25] = [
     "caller[].enforcement",
     "workers",
+    "handover",
     "listen.socket_mode",
     "listen.tls",
     "admin",

@@ -19,6 +19,7 @@ pub(super) fn waiting(started: &File, new: &File) -> Vec<&'static str> {
         ("workers", started.workers == new.workers),
         ("drain_timeout", started.drain_timeout == new.drain_timeout),
         ("drain_delay", started.drain_delay == new.drain_delay),
+        ("handover", started.handover == new.handover),
         (
             "listen.address",
             started.listen.address.value == new.listen.address.value

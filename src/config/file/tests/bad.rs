@@ -142,12 +142,16 @@ token_sha256 = ["abc"]
 scope = ["store_v2_customers"]
 "#;
 
-const HEADS: [(&str, &str); 67] = [
+const HEADS: [(&str, &str); 68] = [
     (
         "worker = 2",
         "1:1 worker: unknown key | did you mean `workers`?",
     ),
     ("workers = 0", "1:11 workers: `0` is not within 1 to 64"),
+    (
+        "handover = \"/run/handover.sock\"",
+        "1:12 handover: `/run/handover.sock` is not a Unix socket | write it as `unix:/run/metafield-gateway/handover.sock`",
+    ),
     ("workers = 65", "1:11 workers: `65` is not within 1 to 64"),
     (
         "workers = \"2\"",
