@@ -1,7 +1,7 @@
 //! `check`: everything that is wrong with the configuration and what it names. It binds no address
 //! and opens no audit log; whether those are free and can be written shows when `serve` starts.
 
-use super::{MISUSED, load};
+use super::{MISUSED, heard, load};
 use crate::config::materials::exposed;
 use crate::config::warnings::{MOST, warnings};
 use crate::config::{File, LoadError, Problem};
@@ -48,7 +48,7 @@ fn tell(
         Ok(file) => file,
         Err(error) => return load::report(path, error),
     };
-    warn(path, warnings)?;
+    heard(warn(path, warnings))?;
     let (stores, callers) = (file.stores.len(), file.callers.len());
     let left_out = if without_secrets {
         "; nothing that it names was read"
@@ -56,13 +56,13 @@ fn tell(
         ""
     };
     let plural = |count: usize| if count == 1 { "" } else { "s" };
-    writeln!(
+    heard(writeln!(
         io::stdout(),
         "{}: ok, {stores} store{}, {callers} caller{}{left_out}",
         path.display(),
         plural(stores),
         plural(callers)
-    )?;
+    ))?;
     Ok(0)
 }
 
@@ -87,7 +87,7 @@ fn write_json(
         "callers": file.ok().map(|file| file.callers.len()),
         "secrets_read": !without_secrets,
     });
-    writeln!(io::stdout(), "{told:#}")?;
+    heard(writeln!(io::stdout(), "{told:#}"))?;
     Ok(code)
 }
 

@@ -15,7 +15,7 @@ pub use step::explain;
 
 use super::check::Output;
 use super::load::{self, Reported};
-use super::{DENIED, MISUSED, complain};
+use super::{DENIED, MISUSED, complain, heard};
 use crate::config::reader::value::unknown_word;
 use crate::config::{File, Policy};
 use crate::policy::Operation;
@@ -75,10 +75,10 @@ pub(super) fn command(
         hint: hint(&asked, &explanation),
     };
     let mut out = io::stdout().lock();
-    match output {
-        Output::Text => told.print(&mut out)?,
-        Output::Json => writeln!(out, "{:#}", told.json())?,
-    }
+    heard(match output {
+        Output::Text => told.print(&mut out),
+        Output::Json => writeln!(out, "{:#}", told.json()),
+    })?;
     Ok(if explanation.outcome.is_ok() {
         0
     } else {

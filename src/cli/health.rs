@@ -1,7 +1,7 @@
 //! `health`: asks a running gateway how it is, for probes where there is no shell and no other client.
 
 use super::load::{self, Reported};
-use super::{FAILED, MISUSED, complain};
+use super::{FAILED, MISUSED, complain, heard};
 use crate::config::file::Address;
 use http::header::HOST;
 use http::{Request, StatusCode};
@@ -47,13 +47,13 @@ pub(super) fn health(config: &Path, is_ready: bool) -> io::Result<u8> {
     });
     match answer {
         Ok((StatusCode::OK, text)) => {
-            io::stdout().lock().write_all(&text)?;
+            heard(io::stdout().lock().write_all(&text))?;
             Ok(0)
         }
         Ok((status, text)) => {
-            let mut out = io::stderr().lock();
-            writeln!(out, "error: {path} answers {}", status.as_u16())?;
-            out.write_all(&text)?;
+            let mut said = format!("error: {path} answers {}\n", status.as_u16()).into_bytes();
+            said.extend(text);
+            heard(io::stderr().lock().write_all(&said))?;
             Ok(FAILED)
         }
         Err(error) => {

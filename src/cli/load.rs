@@ -1,6 +1,6 @@
 //! From a configuration file's path to a snapshot, with one report of everything that is wrong.
 
-use super::MISUSED;
+use super::{MISUSED, heard};
 use crate::config::load::{load, text};
 use crate::config::materials::Outside;
 use crate::config::problem::Place;
@@ -46,6 +46,11 @@ fn or_report<T>(path: &Path, outcome: Result<T, LoadError>) -> io::Result<Result
 
 /// Tells why nothing was loaded; gives the exit code.
 pub(super) fn report(path: &Path, error: &LoadError) -> io::Result<u8> {
+    heard(told(path, error))?;
+    Ok(MISUSED)
+}
+
+fn told(path: &Path, error: &LoadError) -> io::Result<()> {
     let mut out = io::stderr().lock();
     match error {
         LoadError::Unreadable(_) => {
@@ -61,7 +66,7 @@ pub(super) fn report(path: &Path, error: &LoadError) -> io::Result<u8> {
             writeln!(out, "{}", report.trim_end())?;
         }
     }
-    Ok(MISUSED)
+    Ok(())
 }
 
 /// Why nothing was loaded, as problems; that of the whole file has no key.

@@ -176,20 +176,30 @@ fn ended(code: io::Result<u8>) -> ExitCode {
     }
 }
 
+/// What nobody hears changes no exit code: that is an answer too.
+fn heard(told: io::Result<()>) -> io::Result<()> {
+    match told {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        told => told,
+    }
+}
+
 /// Prints an error with its causes, and what to do about it.
 fn complain(error: &dyn std::error::Error, hint: Option<&dyn Display>) -> io::Result<()> {
-    let mut out = io::stderr().lock();
-    write!(out, "error: {error}")?;
+    let mut text = format!("error: {error}");
     let mut source = error.source();
     while let Some(inner) = source {
-        write!(out, ": {inner}")?;
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
         source = inner.source();
     }
-    writeln!(out)?;
+    text.push('\n');
     if let Some(hint) = hint {
-        writeln!(out, "  hint: {hint}")?;
+        text.push_str("  hint: ");
+        text.push_str(&hint.to_string());
+        text.push('\n');
     }
-    Ok(())
+    heard(io::stderr().lock().write_all(text.as_bytes()))
 }
 
 #[cfg(test)]

@@ -198,24 +198,29 @@ fn nothing_is_coloured_and_a_closed_pipe_is_no_failure() {
             assert!(!text.contains(&0x1b), "{arguments:?}");
         }
     }
-    for arguments in [
-        &["--help"][..],
-        &["man"],
-        &["completions", "zsh"],
-        &["token"],
+    let nowhere = ["--config", "/nowhere"];
+    let bad = [&["check", "--json"][..], &nowhere].concat();
+    let unheard = [&["health"][..], &nowhere].concat();
+    for (arguments, code) in [
+        (&["--help"][..], 0),
+        (&["man"], 0),
+        (&["completions", "zsh"], 0),
+        (&["token"], 0),
+        // What is no success is none although nobody reads why.
+        (&bad, 2),
+        (&unheard, 2),
     ] {
         // Nobody reads.
         let (reader, writer) = std::io::pipe().expect("a pipe");
         drop(reader);
         let output = program(arguments)
-            .stdout(writer)
-            .stderr(Stdio::piped())
+            .stdout(writer.try_clone().expect("a pipe"))
+            .stderr(writer)
             .spawn()
             .expect("it runs")
             .wait_with_output()
             .expect("it ends");
-        assert_eq!(output.status.code(), Some(0), "{arguments:?}");
-        assert!(!output.stderr.starts_with(b"error"), "{arguments:?}");
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}");
     }
 }
 
