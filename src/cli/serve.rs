@@ -86,11 +86,12 @@ pub(super) fn run(
         .build()?;
     let signals = runtime.block_on(async { Signals::new() })?;
     runtime.block_on(accepting(&server));
-    if let Some(predecessor) = predecessor {
-        match predecessor.release() {
-            Ok(()) => tracing::info!("the listening sockets of another process were taken over"),
-            Err(error) => tracing::warn!(%error, "the other process may not drain"),
-        }
+    if let Err(error) = take_over(&mut server, predecessor) {
+        tracing::error!(%error, "the gateway has not started");
+        server.advance(Stage::Draining);
+        server.wait();
+        runtime.shutdown_background();
+        return Ok(FAILED);
     }
     if let Err(error) = server.offer() {
         tracing::error!(%error, "no other process can take over from this one");
@@ -122,11 +123,13 @@ async fn until_drained(server: &Server, mut signals: Signals, drain_delay: Durat
         }
         () = failed(server) => {
             tracing::error!("a worker ended unexpectedly; the others are drained");
+            service::stopping();
             server.advance(Stage::Draining);
             return false;
         }
     };
     service::stopping();
+    signals.is_leaving = true;
     server.advance(Stage::Leaving);
     let second = tokio::select! {
         name = signals.next(server) => Some(name),
@@ -148,6 +151,19 @@ async fn until_drained(server: &Server, mut signals: Signals, drain_delay: Durat
     true
 }
 
+/// A gateway that accepts connections has its sockets for itself, and the other one may drain.
+fn take_over(server: &mut Server, predecessor: Option<Predecessor>) -> io::Result<()> {
+    if !server.is_ready() {
+        return Err(io::Error::other("a worker failed at once"));
+    }
+    if let Some(predecessor) = predecessor {
+        predecessor.release()?;
+        tracing::info!("the listening sockets of another process were taken over");
+        server.own();
+    }
+    Ok(())
+}
+
 async fn accepting(server: &Server) {
     while !server.is_ready() && !server.has_failed() {
         tokio::time::sleep(READY).await;
@@ -160,7 +176,7 @@ async fn failed(server: &Server) {
     while !server.has_failed() {
         tokio::select! {
             () = tokio::time::sleep(LOOK) => {}
-            () = watchdog.is_due() => watchdog.tell(server.pulses()),
+            () = watchdog.is_due() => watchdog.tell(&server.pulses()),
         }
     }
 }
@@ -186,6 +202,8 @@ struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
+    /// Set when the init system was told that the gateway stops.
+    is_leaving: bool,
 }
 
 impl Signals {
@@ -194,6 +212,7 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
+            is_leaving: false,
         })
     }
 
@@ -204,9 +223,13 @@ impl Signals {
                 _ = self.terminate.recv() => return "SIGTERM",
                 _ = self.interrupt.recv() => return "SIGINT",
                 _ = self.hangup.recv() => {
-                    service::reloading();
+                    if !self.is_leaving {
+                        service::reloading();
+                    }
                     tokio::select! {
-                        () = server.reloaded() => service::ready(),
+                        () = server.reloaded() => if !self.is_leaving {
+                            service::ready();
+                        },
                         _ = self.terminate.recv() => return "SIGTERM",
                         _ = self.interrupt.recv() => return "SIGINT",
                     }

@@ -9,6 +9,7 @@ use super::control::Controller;
 use super::inherited::{Inherited, MOST};
 use super::listener::{Listener, SocketFile, bind_unix};
 use super::{Bound, StartError};
+use arc_swap::ArcSwapOption;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, recvmsg, sendmsg, sockopt,
@@ -17,7 +18,7 @@ use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,10 +39,13 @@ const MODE: u32 = 0o600;
 
 /// The process whose sockets were taken; it drains when this one says that it is ready.
 #[derive(Debug)]
-pub struct Predecessor(UnixStream);
+pub struct Predecessor {
+    stream: UnixStream,
+    path: PathBuf,
+}
 
 impl Predecessor {
-    /// Connects to the gateway that offers its sockets at this path; `None` if none does.
+    /// Connects to the gateway that offers its sockets at this path; `None` if none does, or it drains already.
     pub fn find(path: &Path) -> io::Result<Option<(Inherited, Self)>> {
         let stream = match UnixStream::connect(path) {
             Ok(stream) => stream,
@@ -59,43 +63,90 @@ impl Predecessor {
         refuse_others(&stream)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
-        let sockets = receive(&stream)?;
-        Ok(Some((Inherited::of(sockets)?, Self(stream))))
+        let sockets = match receive(&stream) {
+            // It has stopped offering.
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => return Ok(None),
+            received => received?,
+        };
+        if sockets.is_empty() {
+            return Ok(None);
+        }
+        let path = path.to_owned();
+        Ok(Some((Inherited::of(sockets)?, Self { stream, path })))
     }
 
-    /// This process accepts connections: the other one may drain. Waits until it has stopped offering.
+    /// This process accepts connections: the other one may drain. Waits until it has stopped offering. An error means
+    /// that it has not, and goes on.
     pub fn release(mut self) -> io::Result<()> {
-        self.0.write_all(TAKEN)?;
         let mut rest = [0; 1];
-        match self.0.read(&mut rest)? {
-            0 => Ok(()),
-            _ => Err(io::Error::other("the other process says something unknown")),
+        let told = self.stream.write_all(TAKEN);
+        match told.and_then(|()| self.stream.read(&mut rest)) {
+            Ok(0) => Ok(()),
+            Ok(_) => Err(io::Error::other("the other process says something unknown")),
+            // One that is gone leaves the sockets to this one.
+            Err(_) if UnixStream::connect(&self.path).is_err() => Ok(()),
+            Err(error) => {
+                let message = format!("the other process does not wait any more: {error}");
+                Err(io::Error::new(error.kind(), message))
+            }
         }
     }
 }
 
-/// Offers sockets to a process that is to replace this one, from now on.
-pub(super) fn offer(
-    path: &Path,
-    sockets: Vec<Listener>,
+/// What is offered to a process that is to replace this one.
+#[derive(Debug)]
+pub(super) struct Offer {
+    path: PathBuf,
+    sockets: Arc<ArcSwapOption<Vec<Listener>>>,
     controller: Arc<Controller>,
-) -> Result<Option<SocketFile>, StartError> {
-    let failed = |source| StartError::Bind {
-        key: "handover",
-        address: format!("unix:{}", path.display()),
-        source,
-    };
-    let listener = bind_unix(path, MODE).map_err(failed)?;
-    listener.set_nonblocking(false).map_err(failed)?;
-    let file = SocketFile::of(&Bound::Unix(path.to_owned()));
-    std::thread::Builder::new()
-        .name("handover".to_owned())
-        .spawn(move || keep_offering(listener, &sockets, &controller))
-        .map_err(StartError::Thread)?;
-    Ok(file)
 }
 
-fn keep_offering(listener: UnixListener, sockets: &[Listener], controller: &Controller) {
+impl Offer {
+    /// Offers sockets from now on.
+    pub(super) fn start(
+        path: &Path,
+        sockets: Vec<Listener>,
+        controller: Arc<Controller>,
+    ) -> Result<Self, StartError> {
+        let failed = |source| StartError::Bind {
+            key: "handover",
+            address: format!("unix:{}", path.display()),
+            source,
+        };
+        let listener = bind_unix(path, MODE).map_err(failed)?;
+        listener.set_nonblocking(false).map_err(failed)?;
+        let offer = Self {
+            path: path.to_owned(),
+            sockets: Arc::new(ArcSwapOption::from_pointee(sockets)),
+            controller,
+        };
+        let (sockets, controller) = (Arc::clone(&offer.sockets), Arc::clone(&offer.controller));
+        std::thread::Builder::new()
+            .name("handover".to_owned())
+            .spawn(move || keep_offering(listener, &sockets, &controller))
+            .map_err(StartError::Thread)?;
+        Ok(offer)
+    }
+
+    /// The file of the Unix socket.
+    pub(super) fn file(&self) -> Option<SocketFile> {
+        SocketFile::of(&Bound::Unix(self.path.clone()))
+    }
+
+    /// Nothing is offered any more. One that has been given the sockets may still take them.
+    pub(super) fn withdraw(&self) {
+        if !self.controller.is_handed_over() && self.sockets.swap(None).is_some() {
+            // The thread waits for somebody.
+            drop(UnixStream::connect(&self.path));
+        }
+    }
+}
+
+fn keep_offering(
+    listener: UnixListener,
+    sockets: &ArcSwapOption<Vec<Listener>>,
+    controller: &Controller,
+) {
     loop {
         let given = listener.accept().and_then(|(stream, _)| {
             give(&stream, sockets)?;
@@ -106,10 +157,12 @@ fn keep_offering(listener: UnixListener, sockets: &[Listener], controller: &Cont
                 // The new process offers them from when it sees the end of this connection: nobody may answer
                 // in its place any more.
                 drop(listener);
+                sockets.store(None);
                 controller.hand_over();
                 drop(stream);
                 return;
             }
+            Err(_) if sockets.load().is_none() => return,
             Err(error) => {
                 tracing::warn!(%error, "the listening sockets were not handed over");
                 std::thread::sleep(AGAIN);
@@ -119,24 +172,13 @@ fn keep_offering(listener: UnixListener, sockets: &[Listener], controller: &Cont
 }
 
 /// Gives the sockets to one that asks, and waits until it has taken them.
-fn give(mut stream: &UnixStream, sockets: &[Listener]) -> io::Result<()> {
+fn give(mut stream: &UnixStream, sockets: &ArcSwapOption<Vec<Listener>>) -> io::Result<()> {
     refuse_others(stream)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    let descriptors: Vec<BorrowedFd<'_>> = sockets.iter().map(AsFd::as_fd).collect();
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST))];
-    let mut control = SendAncillaryBuffer::new(&mut space);
-    if !control.push(SendAncillaryMessage::ScmRights(&descriptors)) {
-        return Err(io::Error::other("there are too many sockets"));
-    }
-    let sent = sendmsg(
-        stream,
-        &[IoSlice::new(GREETING)],
-        &mut control,
-        SendFlags::NOSIGNAL,
-    )?;
-    if sent != GREETING.len() {
-        return Err(io::Error::other("the greeting was cut"));
+    match sockets.load_full() {
+        Some(sockets) => send(stream, &sockets)?,
+        None => return Err(io::Error::other("the gateway drains")),
     }
     let mut said = [0; TAKEN.len()];
     stream.read_exact(&mut said).map_err(|error| {
@@ -152,6 +194,26 @@ fn give(mut stream: &UnixStream, sockets: &[Listener]) -> io::Result<()> {
     Ok(())
 }
 
+fn send(stream: &UnixStream, sockets: &[Listener]) -> io::Result<()> {
+    let descriptors: Vec<BorrowedFd<'_>> = sockets.iter().map(AsFd::as_fd).collect();
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    if !control.push(SendAncillaryMessage::ScmRights(&descriptors)) {
+        return Err(io::Error::other("there are too many sockets"));
+    }
+    let sent = sendmsg(
+        stream,
+        &[IoSlice::new(GREETING)],
+        &mut control,
+        SendFlags::NOSIGNAL,
+    )?;
+    if sent != GREETING.len() {
+        return Err(io::Error::other("the greeting was cut"));
+    }
+    Ok(())
+}
+
+/// The sockets; none from one that drains and so says nothing.
 fn receive(stream: &UnixStream) -> io::Result<Vec<OwnedFd>> {
     let mut greeting = [0; GREETING.len()];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST))];
@@ -167,6 +229,9 @@ fn receive(stream: &UnixStream) -> io::Result<Vec<OwnedFd>> {
         if let RecvAncillaryMessage::ScmRights(descriptors) = message {
             sockets.extend(descriptors);
         }
+    }
+    if received.bytes == 0 {
+        return Ok(Vec::new());
     }
     if greeting.get(..received.bytes) != Some(GREETING) || sockets.is_empty() {
         let message = "what answers there is no gateway of this version";

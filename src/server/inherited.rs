@@ -20,8 +20,10 @@ pub(super) const MOST: usize = 16;
 #[derive(Debug, Default)]
 pub struct Inherited {
     sockets: Vec<(Listener, Bound)>,
-    /// Whether the files of Unix sockets are somebody else's to remove.
+    /// Whether they stay the init system's.
     are_lent: bool,
+    /// Whether another gateway has them too, until it drains.
+    are_shared: bool,
 }
 
 impl Inherited {
@@ -32,10 +34,16 @@ impl Inherited {
 
     /// What the init system has passed to this process (`LISTEN_FDS`, where `LISTEN_PID` is this one).
     pub fn from_environment() -> io::Result<Self> {
+        let is_ours =
+            std::env::var("LISTEN_PID").is_ok_and(|id| id.parse() == Ok(std::process::id()));
+        if !is_ours {
+            return Ok(Self::none());
+        }
         let mut passed = ListenFd::from_env();
         let mut inherited = Self {
             sockets: Vec::new(),
             are_lent: true,
+            are_shared: false,
         };
         for index in 0..passed.len().min(MOST) {
             let socket = match passed.take_tcp_listener(index) {
@@ -53,7 +61,10 @@ impl Inherited {
 
     /// What another gateway has passed.
     pub(super) fn of(sockets: impl IntoIterator<Item = OwnedFd>) -> io::Result<Self> {
-        let mut inherited = Self::default();
+        let mut inherited = Self {
+            are_shared: true,
+            ..Self::default()
+        };
         for socket in sockets {
             inherited.add(socket)?;
         }
@@ -91,9 +102,14 @@ impl Inherited {
         self.sockets.is_empty()
     }
 
-    /// Whether somebody else removes the files of Unix sockets.
+    /// Whether they stay the init system's.
     pub(super) const fn are_lent(&self) -> bool {
         self.are_lent
+    }
+
+    /// Whether the files of Unix sockets are this process's to remove from the start.
+    pub(super) const fn are_own(&self) -> bool {
+        !self.are_lent && !self.are_shared
     }
 
     /// The socket of an address; port 0 is any port.

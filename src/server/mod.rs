@@ -37,6 +37,7 @@ use crate::observe::{
 use admin::Admin;
 use admission::Admission;
 use control::Controller;
+use handover::Offer;
 use issuers::Fetcher;
 use listener::{Listener, SocketFile};
 use reload::{Asked, Order, Reloader};
@@ -129,8 +130,11 @@ pub struct Server {
     workers: Vec<JoinHandle<io::Result<()>>>,
     writer: Writer,
     sockets: Vec<SocketFile>,
+    /// The files of sockets that another gateway has too.
+    shared_files: Vec<SocketFile>,
     /// The sockets that another process may take over, and where it asks.
     offered: Option<(PathBuf, Vec<Listener>)>,
+    offer: Option<Offer>,
     pulses: Vec<Arc<AtomicU64>>,
     reloader: Option<mpsc::Sender<Order>>,
     _followers: Followers,
@@ -198,7 +202,7 @@ impl Server {
         clock: &Clock,
     ) -> Result<Self, StartError> {
         let Loaded { file, snapshot } = loaded;
-        let are_lent = inherited.are_lent();
+        let owned = (inherited.are_own(), inherited.are_lent());
         let (listener, address, admin) = doors::open(&file, inherited)?;
         let (audit, writer) = start_audit(&file)?;
         let count = file.workers.unwrap_or_else(default_workers);
@@ -252,9 +256,7 @@ impl Server {
         let workers = workers
             .map(|(metrics, pulse)| worker(metrics, pulse))
             .collect::<Result<_, _>>()?;
-        let own = [Some(&address), bound.as_ref()].into_iter().flatten();
-        let own = own.filter(|_| !are_lent);
-        let sockets = own.filter_map(SocketFile::of).collect();
+        let (sockets, shared_files) = socket_files([Some(&address), bound.as_ref()], owned);
         Ok(Self {
             address,
             admin: bound,
@@ -262,7 +264,9 @@ impl Server {
             workers,
             writer,
             sockets,
+            shared_files,
             offered,
+            offer: None,
             pulses,
             reloader,
             _followers: followers,
@@ -291,6 +295,10 @@ impl Server {
 
     /// Goes on to a later stage of its life.
     pub fn advance(&self, stage: Stage) {
+        if let Some(offer) = self.offer.as_ref().filter(|_| stage >= Stage::Draining) {
+            // A socket that is held for a successor would still take connections in.
+            offer.withdraw();
+        }
         self.controller.advance(stage);
     }
 
@@ -299,11 +307,17 @@ impl Server {
         self.controller.is_ready()
     }
 
+    /// The sockets that were taken from another gateway are this one's alone.
+    pub fn own(&mut self) {
+        self.sockets.append(&mut self.shared_files);
+    }
+
     /// From now on another process may take over the listening sockets, if the configuration has a `handover`.
     pub fn offer(&mut self) -> Result<(), StartError> {
         if let Some((path, sockets)) = self.offered.take() {
-            let file = handover::offer(&path, sockets, Arc::clone(&self.controller))?;
-            self.sockets.extend(file);
+            let offer = Offer::start(&path, sockets, Arc::clone(&self.controller))?;
+            self.sockets.extend(offer.file());
+            self.offer = Some(offer);
         }
         Ok(())
     }
@@ -394,6 +408,15 @@ fn start_audit(file: &File) -> Result<(Audit, Writer), StartError> {
 /// What each worker has of its own, and others look at.
 fn for_each<T: Default>(count: usize) -> Vec<Arc<T>> {
     std::iter::repeat_with(Arc::default).take(count).collect()
+}
+
+/// The files of Unix sockets that this process is to remove at its end: from the start, and when they are its alone.
+fn socket_files(
+    bound: [Option<&Bound>; 2],
+    (are_own, are_lent): (bool, bool),
+) -> (Vec<SocketFile>, Vec<SocketFile>) {
+    let bound = bound.into_iter().flatten().filter(|_| !are_lent);
+    bound.filter_map(SocketFile::of).partition(|_| are_own)
 }
 
 fn default_workers() -> usize {

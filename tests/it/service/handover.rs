@@ -140,6 +140,67 @@ fn one_that_does_not_start_changes_nothing() {
 }
 
 #[test]
+fn one_that_drains_keeps_no_socket_open_for_a_successor() {
+    let ground = Ground::new();
+    let socket = ground.setup.folder.path().join("handover.sock");
+    let head = format!("handover = \"unix:{}\"", socket.display());
+    let (free, address) = reserved();
+    drop(free);
+    let config = ground.config("gateway.toml", address, &head);
+    let mut running = start(&config);
+    running.bound(" listening address=");
+    drop(connected(&socket));
+    // A request that is not whole keeps the drain open.
+    let mut slow = Client::connect(address);
+    let request = Request::update("{\"value\":\"gold\"}").to_bytes();
+    let (first, last) = request.split_at(request.len() - 1);
+    slow.send(first);
+    running.signal("TERM");
+    running.log_line("draining");
+    let refused = (0..10_000).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+        std::net::TcpStream::connect(address).is_err()
+    });
+    assert!(refused, "nobody accepts there");
+    // A new process finds nothing to take over, and binds the address itself.
+    let mut next = start(&config);
+    assert_eq!(next.bound(" listening address="), address);
+    slow.send(last);
+    assert_eq!(slow.answer().status(), 200);
+    assert_eq!(running.end().code, Some(0));
+    let mut after = start(&config);
+    after.log_line(TAKEN);
+    assert_eq!(next.end().code, Some(0));
+    after.signal("TERM");
+    assert_eq!(after.end().code, Some(0));
+}
+
+#[test]
+fn a_unix_socket_goes_from_process_to_process() {
+    let ground = Ground::new();
+    let folder = ground.setup.folder.path();
+    let socket = folder.join("handover.sock");
+    let door = folder.join("gateway.sock");
+    let head = format!("handover = \"unix:{}\"", socket.display());
+    let config = ground.config("gateway.toml", format!("unix:{}", door.display()), &head);
+    let mut running = start(&config);
+    running.log_line(" listening address=");
+    for _ in 0..2 {
+        drop(connected(&socket));
+        let mut next = start(&config);
+        next.log_line(TAKEN);
+        let before = std::mem::replace(&mut running, next);
+        assert_eq!(before.end().code, Some(0));
+        let mut client = Client::connect_unix(&door);
+        let answer = client.exchange(&Request::update("{\"value\":\"gold\"}"));
+        assert_eq!(answer.status(), 200);
+    }
+    running.signal("TERM");
+    assert_eq!(running.end().code, Some(0));
+    assert!(!door.exists() && !socket.exists());
+}
+
+#[test]
 fn the_socket_is_its_users_alone() {
     use std::os::unix::fs::PermissionsExt as _;
     let ground = Ground::new();
