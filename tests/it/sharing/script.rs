@@ -4,7 +4,7 @@ use crate::simulator::server::Server;
 use metafield_gateway::policy::vocabulary::StoreHash;
 use metafield_gateway::quota::{
     Answered, Book, CallerTerms, Ledger, Question, Reading, Reported, StoreTerms, Terms, Unit,
-    Waiting, Why,
+    Waiting, Why, keys,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -166,6 +166,58 @@ fn a_quota_that_answers_have_told_stays_in_the_next_windows() {
     assert_eq!(node.spend(&server, 200, 2_000, None), 59);
     // Nothing is told of this window yet.
     assert_eq!(node.spend(&server, 200, W + 2_000, None), 60);
+}
+
+#[test]
+fn what_was_granted_and_not_sent_is_its_callers_again() {
+    let server = Server::new();
+    let mut nodes = ["a", "b"].map(|name| Node::new(name, 400, 2));
+    // Two callers wish for more than there is, each for its half of it in the next window.
+    for turn in 0..600 {
+        for (caller, node) in nodes.iter_mut().enumerate() {
+            node.spend_of(&server, caller, 1, 1_000 + turn, None);
+        }
+    }
+    let now = W + 3_000;
+    for node in &mut nodes {
+        node.beat(&server, now);
+    }
+    let a = &mut nodes[0];
+    let sent = (0..100).filter(|_| a.take(0, now + 10).is_some()).count();
+    assert!(sent < 20, "it holds no more: {sent}");
+    // Its clients leave while their requests wait, and nothing is sent for what is granted.
+    let question = a.question(8, now + 20);
+    let answer = server.ask(&question, now + 20);
+    a.ledger
+        .answered(&question, &answer, &mut a.reported, ms(now + 20));
+    // Asked, spent and wished by all gateways together, as the server knows it.
+    let known = || {
+        let [_, _, _, callers, _] = keys("gw", "abc");
+        server.save()[&callers]["c0"].clone()
+    };
+    let counted = |spent: usize| known().starts_with(&format!("100 {spent} "));
+    assert!(counted(sent + 8), "it counts for now: {}", known());
+    a.beat(&server, now + 30);
+    assert!(counted(sent), "{}", known());
+}
+
+#[test]
+fn many_that_wait_at_one_of_many_gateways_are_served() {
+    let server = Server::new();
+    let mut nodes: Vec<Node> = (0..100)
+        .map(|number| Node::new(&format!("g{number}"), 1_000, 1))
+        .collect();
+    for node in &mut nodes {
+        node.beat(&server, 0);
+    }
+    let node = &mut nodes[7];
+    let question = node.question(40, 10);
+    let answer = server.ask(&question, 10);
+    node.ledger
+        .answered(&question, &answer, &mut node.reported, ms(10));
+    let sent = (0..40).filter(|_| node.take(0, 11).is_some()).count();
+    // A hundredth of the rest, and the one that it holds.
+    assert_eq!(sent, 10 + 1);
 }
 
 #[test]
