@@ -94,7 +94,8 @@ pub(super) fn run(
         return Ok(FAILED);
     }
     if let Err(error) = server.offer() {
-        tracing::error!(%error, "no other process can take over from this one");
+        let cause = std::error::Error::source(&error).map(ToString::to_string);
+        tracing::error!(%error, cause, "no other process can take over from this one");
     }
     service::ready();
     announce()?;

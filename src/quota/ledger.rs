@@ -354,9 +354,16 @@ impl Ledger {
         let pool = narrow(self.part_of_pool(caller, pool));
         let by_plan = firm.saturating_sub(spent).saturating_add(pool);
         let left = by_plan.min(view.available);
+        let elsewhere = if self.is_joined() {
+            narrow(self.elsewhere(caller, view.epoch).spent)
+        } else {
+            0
+        };
         if pause == 0 && remaining(&view) > RELEASE && left <= spent.saturating_add(left) / 4 {
             cell.is_shown_little();
         }
+        // Its share is one, by whichever gateway it comes.
+        let spent = spent.saturating_add(elsewhere);
         Share { view, left, spent }
     }
 

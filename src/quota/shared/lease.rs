@@ -179,6 +179,10 @@ impl Lease {
             let divisor = if view.is_told { self.divisor() } else { 1 };
             let left = u64::from(view.left) / divisor;
             view.available = narrow(own.saturating_sub(spent).min(left));
+            // No more is left than the server last knew of this window.
+            if let Some(known) = self.left.of(view.epoch) {
+                view.left = view.left.min(narrow(known.saturating_sub(spent)));
+            }
             // What the others spend now cannot be told from what other apps do.
             view.others = 0;
             return;
