@@ -125,6 +125,7 @@ impl Offer {
             .name("handover".to_owned())
             .spawn(move || keep_offering(listener, &sockets, &controller))
             .map_err(StartError::Thread)?;
+        tracing::info!(path = %path.display(), "another process can take over the listening sockets");
         Ok(offer)
     }
 

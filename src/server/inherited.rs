@@ -1,17 +1,14 @@
 //! Listening sockets that were opened before this process: by an init system (`sd_listen_fds(3)`), or by the
 //! gateway that it replaces. They are known again by their addresses.
 
-use super::listener::{BESIDE, Bound, Listener};
+use super::listener::{Bound, Listener, beside};
 use crate::config::file::Address;
 use listenfd::ListenFd;
 use socket2::Socket;
-use std::ffi::OsString;
 use std::io::{self, ErrorKind};
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixListener;
-use std::path::PathBuf;
 
 /// How many sockets a gateway can have a use for; more than that are none of its own.
 pub(super) const MOST: usize = 16;
@@ -138,13 +135,6 @@ impl Inherited {
         let bound = self.sockets.iter().map(|(_, bound)| bound.to_string());
         bound.collect()
     }
-}
-
-/// Where a gateway binds a Unix socket before it moves it to its path.
-fn beside(path: &std::path::Path) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push(std::ffi::OsStr::from_bytes(BESIDE.as_bytes()));
-    name.into()
 }
 
 #[cfg(test)]

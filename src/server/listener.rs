@@ -15,8 +15,12 @@ use tokio::net::{TcpListener, UnixListener};
 /// How many connections may wait for their acceptance.
 const BACKLOG: i32 = 1024;
 
-/// What the name of a Unix socket has more, until it is moved into its place.
-pub(super) const BESIDE: &str = ".new";
+/// Where a Unix socket is bound before it is moved to its path, and what its own name stays.
+pub(super) fn beside(path: &Path) -> PathBuf {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    PathBuf::from(beside)
+}
 
 /// A bound address.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,9 +121,7 @@ pub(super) fn bind(address: &Address, socket_mode: u32) -> io::Result<(Listener,
 /// another mode, and a stale one is replaced in one step.
 pub(super) fn bind_unix(path: &Path, mode: u32) -> io::Result<StdUnixListener> {
     refuse_if_answered(path)?;
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(BESIDE);
-    let beside = PathBuf::from(beside);
+    let beside = beside(path);
     if fs::symlink_metadata(&beside).is_ok_and(|found| found.file_type().is_socket()) {
         fs::remove_file(&beside)?;
     }

@@ -4,9 +4,9 @@ use super::{Ground, reserved, serve};
 use crate::support::PATIENCE;
 use crate::support::client::{Client, Request};
 use crate::support::process::{Process, run};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -15,6 +15,15 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 
 const TAKEN: &str = "the listening sockets of another process were taken over";
+
+const OFFERED: &str = "another process can take over the listening sockets";
+
+/// Where the sockets are handed over, and the line of the configuration that says so.
+fn handing(ground: &Ground) -> (PathBuf, String) {
+    let socket = ground.setup.folder.path().join("handover.sock");
+    let head = format!("handover = \"unix:{}\"", socket.display());
+    (socket, head)
+}
 
 fn start(config: &Path) -> Process {
     Process::spawn(serve(config).stdout(Stdio::piped()))
@@ -52,11 +61,8 @@ fn client(
 #[test]
 fn nothing_is_lost_while_processes_replace_each_other() {
     let ground = Ground::new();
-    let socket = ground.setup.folder.path().join("handover.sock");
-    let head = format!(
-        "handover = \"unix:{}\"\nadmin.address = \"127.0.0.1:0\"",
-        socket.display()
-    );
+    let (socket, head) = handing(&ground);
+    let head = format!("{head}\nadmin.address = \"127.0.0.1:0\"");
     let (free, address) = reserved();
     drop(free);
     let config = ground.config("gateway.toml", address, &head);
@@ -111,13 +117,11 @@ fn nothing_is_lost_while_processes_replace_each_other() {
 #[test]
 fn one_that_does_not_start_changes_nothing() {
     let ground = Ground::new();
-    let socket = ground.setup.folder.path().join("handover.sock");
-    let head = format!("handover = \"unix:{}\"", socket.display());
+    let (socket, head) = handing(&ground);
     let config = ground.config("gateway.toml", "127.0.0.1:0", &head);
     let mut running = start(&config);
     let address = running.bound(" listening address=");
-    // The socket is there soon after.
-    drop(connected(&socket));
+    drop(UnixStream::connect(&socket).expect("it is offered"));
     running.log_line("the listening sockets were not handed over");
 
     let wrong = ground.config("wrong.toml", "127.0.0.1:0", &format!("{head}\nwrong = 1"));
@@ -142,14 +146,12 @@ fn one_that_does_not_start_changes_nothing() {
 #[test]
 fn one_that_drains_keeps_no_socket_open_for_a_successor() {
     let ground = Ground::new();
-    let socket = ground.setup.folder.path().join("handover.sock");
-    let head = format!("handover = \"unix:{}\"", socket.display());
+    let (_, head) = handing(&ground);
     let (free, address) = reserved();
     drop(free);
     let config = ground.config("gateway.toml", address, &head);
     let mut running = start(&config);
     running.bound(" listening address=");
-    drop(connected(&socket));
     // A request that is not whole keeps the drain open.
     let mut slow = Client::connect(address);
     let request = Request::update("{\"value\":\"gold\"}").to_bytes();
@@ -157,10 +159,8 @@ fn one_that_drains_keeps_no_socket_open_for_a_successor() {
     slow.send(first);
     running.signal("TERM");
     running.log_line("draining");
-    let refused = (0..10_000).any(|_| {
-        std::thread::sleep(std::time::Duration::from_millis(1));
-        std::net::TcpStream::connect(address).is_err()
-    });
+    // Whoever was accepted meanwhile is let go by the drain.
+    let refused = (0..100_000).any(|_| TcpStream::connect(address).is_err());
     assert!(refused, "nobody accepts there");
     // A new process finds nothing to take over, and binds the address itself.
     let mut next = start(&config);
@@ -179,16 +179,15 @@ fn one_that_drains_keeps_no_socket_open_for_a_successor() {
 fn a_unix_socket_goes_from_process_to_process() {
     let ground = Ground::new();
     let folder = ground.setup.folder.path();
-    let socket = folder.join("handover.sock");
+    let (socket, head) = handing(&ground);
     let door = folder.join("gateway.sock");
-    let head = format!("handover = \"unix:{}\"", socket.display());
     let config = ground.config("gateway.toml", format!("unix:{}", door.display()), &head);
     let mut running = start(&config);
     running.log_line(" listening address=");
     for _ in 0..2 {
-        drop(connected(&socket));
         let mut next = start(&config);
         next.log_line(TAKEN);
+        next.log_line(OFFERED);
         let before = std::mem::replace(&mut running, next);
         assert_eq!(before.end().code, Some(0));
         let mut client = Client::connect_unix(&door);
@@ -204,12 +203,11 @@ fn a_unix_socket_goes_from_process_to_process() {
 fn the_socket_is_its_users_alone() {
     use std::os::unix::fs::PermissionsExt as _;
     let ground = Ground::new();
-    let socket = ground.setup.folder.path().join("handover.sock");
-    let head = format!("handover = \"unix:{}\"", socket.display());
+    let (socket, head) = handing(&ground);
     let config = ground.config("gateway.toml", "127.0.0.1:0", &head);
     let mut running = start(&config);
     running.bound(" listening address=");
-    drop(connected(&socket));
+    drop(UnixStream::connect(&socket).expect("it is offered"));
     let mode = std::fs::metadata(&socket)
         .expect("a socket")
         .permissions()
@@ -240,7 +238,7 @@ fn the_socket_is_its_users_alone() {
 #[test]
 fn what_answers_there_must_be_a_gateway() {
     let ground = Ground::new();
-    let socket = ground.setup.folder.path().join("handover.sock");
+    let (socket, head) = handing(&ground);
     let other = std::os::unix::net::UnixListener::bind(&socket).expect("a socket");
     let answering = std::thread::spawn(move || {
         use std::io::Write as _;
@@ -249,7 +247,6 @@ fn what_answers_there_must_be_a_gateway() {
             .write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
             .expect("sent");
     });
-    let head = format!("handover = \"unix:{}\"", socket.display());
     let config = ground.config("gateway.toml", "127.0.0.1:0", &head);
     let ended = run(&["serve", "--config", config.to_str().expect("UTF-8")]);
     answering.join().expect("it answered");
@@ -259,15 +256,4 @@ fn what_answers_there_must_be_a_gateway() {
         socket.display()
     );
     assert!(ended.stderr.contains(&said), "{}", ended.stderr);
-}
-
-/// Connects as soon as the socket is there.
-fn connected(socket: &Path) -> UnixStream {
-    for _ in 0..10_000 {
-        if let Ok(stream) = UnixStream::connect(socket) {
-            return stream;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(1));
-    }
-    panic!("nobody offers its sockets");
 }
