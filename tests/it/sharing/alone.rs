@@ -1,9 +1,8 @@
 //! The shared server is killed, paused, restarted empty: the gateways notice, go on with their parts, and return.
 
 use super::clients::{Run, run};
-use super::fleet::{Fleet, limit, now};
+use super::fleet::{Fleet, Gateway, limit, now};
 use super::shares::{quota, window};
-use crate::support::PATIENCE;
 use crate::support::redis::Redis;
 use std::time::{Duration, Instant};
 
@@ -22,15 +21,18 @@ struct Seen {
     run: Run,
 }
 
-fn until(gateway: &super::fleet::Gateway, is_joined: bool) -> Instant {
-    let began = now();
-    let wanted = if is_joined { 1.0 } else { 0.0 };
-    while gateway.metric("metafield_gateway_store_quota_shared{store=\"abc123\"} ") != Some(wanted)
-    {
-        assert!(began.elapsed() < PATIENCE, "it does not notice");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    now()
+/// Waits for the line in which a gateway says that it goes on alone, or no longer does.
+fn until(gateway: &mut Gateway, is_joined: bool) -> Instant {
+    let (line, shown) = if is_joined {
+        ("the quota is shared again", 1.0)
+    } else {
+        ("the quota is not shared", 0.0)
+    };
+    gateway.process.log_line(line);
+    let said = now();
+    let metric = "metafield_gateway_store_quota_shared{store=\"abc123\"} ";
+    assert_eq!(gateway.metric(metric), Some(shown));
+    said
 }
 
 /// Runs the callers, and has the server fail and come back in between.
@@ -46,7 +48,7 @@ fn through(lasts: Duration, fail: impl FnOnce(&mut Redis), mend: impl FnOnce(&mu
         std::thread::sleep(at.saturating_duration_since(now()));
         let failed = now();
         fail(&mut redis);
-        for gateway in &fleet.gateways {
+        for gateway in &mut fleet.gateways {
             noticed.push(until(gateway, false) - failed);
             let ready = gateway.ready();
             assert!(ready.starts_with("ready"), "{ready}");
@@ -58,7 +60,7 @@ fn through(lasts: Duration, fail: impl FnOnce(&mut Redis), mend: impl FnOnce(&mu
         std::thread::sleep((failed + lasts).saturating_duration_since(now()));
         let mended = now();
         mend(&mut redis);
-        for gateway in &fleet.gateways {
+        for gateway in &mut fleet.gateways {
             recovered.push(until(gateway, true) - mended);
         }
     });
@@ -71,10 +73,7 @@ fn through(lasts: Duration, fail: impl FnOnce(&mut Redis), mend: impl FnOnce(&mu
     };
     let refused: usize = count(429);
     let granted: usize = count(200);
-    for gateway in &mut fleet.gateways {
-        // One line says so, and one that it is over.
-        gateway.process.log_line("the quota is not shared");
-        gateway.process.log_line("the quota is shared again");
+    for gateway in &fleet.gateways {
         assert!(!gateway.ready().contains("not shared"));
     }
     Seen {
@@ -170,8 +169,8 @@ fn the_server_loses_everything_in_the_middle() {
 fn one_that_only_reads_is_as_good_as_gone() {
     let redis = Redis::start();
     let shared = format!("url = \"{}\"\nreplicas = 2", redis.url());
-    let fleet = Fleet::start(1, limit(20, Duration::from_secs(60)), Some(&shared));
-    let gateway = &fleet.gateways[0];
+    let mut fleet = Fleet::start(1, limit(20, Duration::from_secs(60)), Some(&shared));
+    let gateway = &mut fleet.gateways[0];
     assert_eq!(gateway.exchange("crm").status(), 200);
     let port = super::super::support::redis::free_port().to_string();
     assert_eq!(redis.command(&["replicaof", "127.0.0.1", &port]), "OK");
