@@ -32,63 +32,68 @@ pub(super) fn check(path: &Path, without_secrets: bool, output: Output) -> io::R
             found
         },
     );
+    let checked = Checked {
+        path,
+        without_secrets,
+        file: file.as_ref(),
+        warnings: &found,
+    };
     match output {
-        Output::Text => tell(path, without_secrets, file.as_ref(), &found),
-        Output::Json => write_json(path, without_secrets, file.as_ref(), &found),
+        Output::Text => checked.tell(),
+        Output::Json => checked.write_json(),
     }
 }
 
-fn tell(
-    path: &Path,
+/// What was found.
+struct Checked<'a> {
+    path: &'a Path,
     without_secrets: bool,
-    file: Result<&File, &LoadError>,
-    warnings: &[Problem],
-) -> io::Result<u8> {
-    let file = match file {
-        Ok(file) => file,
-        Err(error) => return load::report(path, error),
-    };
-    heard(warn(path, warnings))?;
-    let (stores, callers) = (file.stores.len(), file.callers.len());
-    let left_out = if without_secrets {
-        "; nothing that it names was read"
-    } else {
-        ""
-    };
-    let plural = |count: usize| if count == 1 { "" } else { "s" };
-    heard(writeln!(
-        io::stdout(),
-        "{}: ok, {stores} store{}, {callers} caller{}{left_out}",
-        path.display(),
-        plural(stores),
-        plural(callers)
-    ))?;
-    Ok(0)
+    file: Result<&'a File, &'a LoadError>,
+    warnings: &'a [Problem],
 }
 
-/// The outcome as one JSON object, whatever it is: for machines.
-fn write_json(
-    path: &Path,
-    without_secrets: bool,
-    file: Result<&File, &LoadError>,
-    warnings: &[Problem],
-) -> io::Result<u8> {
-    let listed = |problems: &[Problem]| problems.iter().map(problem).collect::<Vec<_>>();
-    let problems = file
-        .err()
-        .map_or_else(Vec::new, |error| load::problems(path, error));
-    let code = if problems.is_empty() { 0 } else { MISUSED };
-    let told = json!({
-        "file": path.display().to_string(),
-        "ok": problems.is_empty(),
-        "problems": listed(&problems),
-        "warnings": listed(warnings),
-        "stores": file.ok().map(|file| file.stores.len()),
-        "callers": file.ok().map(|file| file.callers.len()),
-        "secrets_read": !without_secrets,
-    });
-    heard(writeln!(io::stdout(), "{told:#}"))?;
-    Ok(code)
+impl Checked<'_> {
+    /// The outcome for people; gives the exit code.
+    fn tell(&self) -> io::Result<u8> {
+        let file = match self.file {
+            Ok(file) => file,
+            Err(error) => return load::report(self.path, error),
+        };
+        heard(warn(self.path, self.warnings))?;
+        let (stores, callers) = (file.stores.len(), file.callers.len());
+        let left_out = if self.without_secrets {
+            "; nothing that it names was read"
+        } else {
+            ""
+        };
+        let plural = |count: usize| if count == 1 { "" } else { "s" };
+        heard(writeln!(
+            io::stdout(),
+            "{}: ok, {stores} store{}, {callers} caller{}{left_out}",
+            self.path.display(),
+            plural(stores),
+            plural(callers)
+        ))?;
+        Ok(0)
+    }
+
+    /// The outcome as one JSON object, whatever it is: for machines.
+    fn write_json(&self) -> io::Result<u8> {
+        let listed = |problems: &[Problem]| problems.iter().map(problem).collect::<Vec<_>>();
+        let problems = self.file.err();
+        let problems = problems.map_or_else(Vec::new, |error| load::problems(self.path, error));
+        let told = json!({
+            "file": self.path.display().to_string(),
+            "ok": problems.is_empty(),
+            "problems": listed(&problems),
+            "warnings": listed(self.warnings),
+            "stores": self.file.ok().map(|file| file.stores.len()),
+            "callers": self.file.ok().map(|file| file.callers.len()),
+            "secrets_read": !self.without_secrets,
+        });
+        heard(writeln!(io::stdout(), "{told:#}"))?;
+        Ok(if problems.is_empty() { 0 } else { MISUSED })
+    }
 }
 
 fn problem(problem: &Problem) -> Value {

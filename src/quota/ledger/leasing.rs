@@ -132,7 +132,8 @@ impl Ledger {
         })
     }
 
-    /// What the gateway of this name is to ask the shared server now, for those that wait for it; `None` where nothing is shared.
+    /// What the gateway of this name is to ask the shared server now, for those that wait for it; `None` where
+    /// nothing is shared.
     pub fn ask(
         &self,
         (replica, waiting): (&Arc<str>, Waiting),
