@@ -37,7 +37,7 @@ curl -i -X PUT '{url}{path}' -H 'X-Auth-Token: sandbox-reader-token' -H 'Content
 # 30 seconds stands in the X-Rate-Limit fields: try it in a loop.
 curl -i '{url}{path}' -H 'X-Auth-Token: sandbox-reader-token'
 
-# The gateway's counters.
+# The gateway's counters. In a browser, {admin}/ shows them live, with the last decisions.
 curl {admin}/metrics
 
 Ctrl-C ends the sandbox.

@@ -103,6 +103,9 @@ pub(super) fn run(
     if let Some(admin) = &server.admin {
         tracing::info!(address = %admin, "admin listening");
     }
+    if let Some(page) = &server.page {
+        tracing::info!(address = %page, "status page listening");
+    }
     let in_order = runtime.block_on(until_drained(&server, signals, drain_delay));
     let ended = server.wait();
     // Whoever drains for a second signal is done with it.

@@ -28,7 +28,7 @@ pub use self::audit::{Audit, QUEUE};
 pub use self::caller::{Caller, Grants, Identity, SignedToken, Token};
 pub use self::issuer::{Issuer, Jwks, Remote};
 pub use self::limits::Limits;
-pub use self::listen::{Admin, ClientAuth, Listen, Tls};
+pub use self::listen::{Admin, ClientAuth, Listen, Page, Tls};
 pub use self::origin::{Origin, Scheme};
 pub use self::policy::Policy;
 pub use self::quota::Quota;
@@ -262,10 +262,18 @@ fn refuse_one_address_for_both(
     listen: Option<&Listen>,
     admin: Option<&Admin>,
 ) {
-    if let (Some(listen), Some(admin)) = (listen, admin)
-        && listen.address.value.collides_with(&admin.address.value)
-    {
-        let fault = Fault::new("is also `listen.address`").with_hint("give each door its own");
-        root.fault(admin.address.place, "admin.address", fault);
+    let (Some(listen), Some(admin)) = (listen, admin) else {
+        return;
+    };
+    let page = match &admin.page.value {
+        Page::At(address) => Some((address, admin.page.place, "admin.page")),
+        Page::Off | Page::Beside => None,
+    };
+    let own = (&admin.address.value, admin.address.place, "admin.address");
+    for (address, place, key) in [Some(own), page].into_iter().flatten() {
+        if listen.address.value.collides_with(address) {
+            let fault = Fault::new("is also `listen.address`").with_hint("give each door its own");
+            root.fault(place, key, fault);
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! What is right in a configuration and hardly meant: callers that can do nothing, grants without an effect,
 //! doors that are wider than they look, tokens that are about to expire. Pure; the time is an argument.
 
-use super::file::{self, Address, Caller, File, Grants};
+use super::file::{self, Caller, File, Grants, Page};
 use super::problem::{Located, Place, Problem};
 use crate::policy::vocabulary::{Scope, Verb};
 use crate::policy::{Enforcement, Ownership, Pattern};
@@ -22,6 +22,7 @@ const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
 pub fn warnings(file: &File, now: Timestamp) -> Vec<Problem> {
     let mut found = Vec::new();
     found.extend(open_door(file));
+    found.extend(open_page(file));
     for (index, caller) in file.callers.iter().enumerate() {
         let key = |name: &str| format!("caller[{index}].{name}");
         found.extend(idle(caller, &key));
@@ -41,16 +42,29 @@ pub fn warnings(file: &File, now: Timestamp) -> Vec<Problem> {
 
 fn open_door(file: &File) -> Option<Problem> {
     let address = &file.listen.address;
-    let Address::Tcp(socket) = &address.value else {
-        return None;
-    };
-    (file.listen.tls.is_none() && !socket.ip().to_canonical().is_loopback()).then(|| {
+    (file.listen.tls.is_none() && !address.value.is_local()).then(|| {
         Problem::new(
             address.place,
             "listen.address",
             "other machines can connect, and tokens cross the network readable",
         )
         .with_hint("set `listen.tls`, or listen on a loopback address or a Unix socket")
+    })
+}
+
+/// A page that shows who changes what to everyone who can connect.
+fn open_page(file: &File) -> Option<Problem> {
+    let admin = file.admin.as_ref()?;
+    let address = match &admin.page.value {
+        Page::Off => return None,
+        Page::Beside => &admin.address.value,
+        Page::At(address) => address,
+    };
+    (!address.is_local()).then(|| {
+        let message = "other machines can connect, and see who changes which customer's metafields";
+        Problem::new(admin.page.place, "admin.page", message).with_hint(
+            "give the page a loopback address of its own, such as `page = \"127.0.0.1:9091\"`",
+        )
     })
 }
 

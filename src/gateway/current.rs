@@ -5,7 +5,9 @@ use super::budget::Budget;
 use super::inbound::COLLECTED;
 use super::upstream::Upstream;
 use crate::config::{Live, Snapshot};
-use crate::observe::WorkerMetrics;
+use crate::identity::Caller;
+use crate::observe::{Tally, WorkerMetrics};
+use std::cell::OnceCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -16,6 +18,8 @@ pub(super) struct Current {
     pub(super) upstream: Rc<Upstream>,
     pub(super) bodies: Budget,
     pub(super) answers: Budget,
+    /// Where each caller's requests are counted, once it has come.
+    tallies: Box<[OnceCell<Arc<Tally>>]>,
 }
 
 impl Current {
@@ -29,6 +33,7 @@ impl Current {
             upstream: Rc::new(upstream(&snapshot, workers, metrics)),
             bodies: Budget::new(bodies),
             answers: Budget::new(answers),
+            tallies: tallies(&snapshot),
             snapshot,
         }
     }
@@ -42,6 +47,14 @@ impl Current {
     pub(super) fn leads_where(&self, other: &Self) -> bool {
         Rc::ptr_eq(&self.upstream, &other.upstream)
             || (self.snapshot.upstream).is_same_place(&other.snapshot.upstream)
+    }
+
+    /// Where a caller's requests are counted.
+    pub(super) fn tally(&self, caller: &Caller, metrics: &WorkerMetrics) -> Option<Arc<Tally>> {
+        let tally = self.tallies.get(caller.number)?;
+        Some(Arc::clone(
+            tally.get_or_init(|| metrics.caller(&caller.name)),
+        ))
     }
 
     /// Whether it is of the snapshot in force.
@@ -73,9 +86,16 @@ impl Current {
             upstream,
             bodies: kept(&self.bodies, before.0, bodies),
             answers: kept(&self.answers, before.1, answers),
+            tallies: tallies(&snapshot),
             snapshot,
         }
     }
+}
+
+fn tallies(snapshot: &Snapshot) -> Box<[OnceCell<Arc<Tally>>]> {
+    std::iter::repeat_with(OnceCell::new)
+        .take(snapshot.callers.count())
+        .collect()
 }
 
 fn upstream(snapshot: &Snapshot, workers: usize, metrics: &Arc<WorkerMetrics>) -> Upstream {

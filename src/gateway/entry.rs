@@ -6,7 +6,7 @@ use super::upstream::Progress;
 use crate::denial::{Code, Denial};
 use crate::identity::{Identity, Unidentified};
 use crate::observe::{
-    Audit, Clock, CorrelationId, Line, Outcome, Peer, Place, Sent, Used, WorkerMetrics,
+    Audit, Clock, CorrelationId, Line, Outcome, Peer, Place, Sent, Tally, Used, WorkerMetrics,
 };
 use crate::policy::vocabulary::StoreHash;
 use crate::policy::{Item, Operation, Reported};
@@ -50,6 +50,7 @@ pub(super) struct Entry {
     cutting: Rc<Cell<bool>>,
     audit: Audit,
     metrics: Arc<WorkerMetrics>,
+    tally: Option<Arc<Tally>>,
 }
 
 impl Entry {
@@ -99,6 +100,7 @@ impl Entry {
             cutting: Rc::clone(&common.cutting),
             audit: audit.clone(),
             metrics: Arc::clone(metrics),
+            tally: None,
         }
     }
 
@@ -139,7 +141,9 @@ impl Entry {
         self.line.as_ref().map(|line| line.time).unwrap_or_default()
     }
 
-    pub(super) fn identified(&mut self, identity: &Identity<'_>) {
+    /// The caller is known, and its requests are counted in `tally`.
+    pub(super) fn identified(&mut self, identity: &Identity<'_>, tally: Option<Arc<Tally>>) {
+        self.tally = tally;
         if let Some(line) = &mut self.line {
             line.caller = Some(Arc::clone(identity.caller));
             line.identified_by = Some(identity.means);
@@ -239,6 +243,9 @@ impl Entry {
         line.reported = self.reported.code();
         line.duration = self.began.elapsed();
         self.metrics.request(line.verb, outcome);
+        if let Some(tally) = &self.tally {
+            tally.count(outcome.allowed());
+        }
         if let Some(code) = line.reported {
             self.metrics.reported(code);
         }

@@ -249,7 +249,7 @@ impl Gateway {
             .identify(&current, &head.headers, evidence, entry)
             .await
             .map_err(|unidentified| entry.unidentified(unidentified))?;
-        entry.identified(&identity);
+        entry.identified(&identity, current.tally(identity.caller, &self.metrics));
 
         if snapshot.credentials(&operation.store).is_none() {
             return Err(Denial::UnknownStore);

@@ -109,6 +109,7 @@ pub struct Callers {
     uids: HashMap<u32, Arc<Caller>>,
     gids: HashMap<u32, Arc<Caller>>,
     authorities: Option<Digest>,
+    count: usize,
 }
 
 impl Callers {
@@ -117,6 +118,7 @@ impl Callers {
         let mut table = Self::default();
         for (caller, known_by) in callers {
             let caller: Arc<Caller> = caller.into();
+            table.count += 1;
             let owned = || Arc::clone(&caller);
             let tokens = known_by.tokens.into_iter();
             (table.tokens).extend(tokens.map(|token| (token.digest, (owned(), token.expires))));
@@ -128,6 +130,11 @@ impl Callers {
             (table.gids).extend(known_by.gids.into_iter().map(|gid| (gid, owned())));
         }
         table
+    }
+
+    /// How many callers there are, also those that are known by signed tokens alone.
+    pub const fn count(&self) -> usize {
+        self.count
     }
 
     /// The same for certificates of these authorities, by their digest. A connection that was accepted under

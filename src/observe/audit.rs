@@ -3,6 +3,7 @@
 //! a slow output never holds a request up. While the output fails, lines wait and are written later.
 
 use super::line::Line;
+use super::recent::Recent;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::AsFd;
@@ -98,8 +99,8 @@ pub struct Writer {
 }
 
 impl Audit {
-    /// Opens the output and starts the writer.
-    pub fn start(settings: &AuditSettings) -> io::Result<(Self, Writer)> {
+    /// Opens the output and starts the writer, which also gives each decision to `recent`.
+    pub fn start(settings: &AuditSettings, recent: Option<Recent>) -> io::Result<(Self, Writer)> {
         let output: Box<dyn Write + Send> = match &settings.output {
             Output::Off => {
                 return Ok((Self::new(None, settings.on_failure), Writer { done: None }));
@@ -115,7 +116,7 @@ impl Audit {
                     .open(path)?,
             ),
         };
-        Self::start_on(output, settings.on_failure, settings.queue)
+        Self::start_on(output, settings.on_failure, settings.queue, recent)
     }
 
     /// Starts the writer on an output that is open already.
@@ -123,6 +124,7 @@ impl Audit {
         output: Box<dyn Write + Send>,
         on_failure: OnFailure,
         queue: usize,
+        recent: Option<Recent>,
     ) -> io::Result<(Self, Writer)> {
         let (sender, lines) = mpsc::unbounded_channel();
         let size = u32::try_from(queue).unwrap_or(u32::MAX);
@@ -140,7 +142,7 @@ impl Audit {
         std::thread::Builder::new()
             .name("audit".to_owned())
             .spawn(move || {
-                write_lines(lines, output, &state);
+                write_lines(lines, output, &state, recent.as_ref());
                 drop(finished);
             })?;
         Ok((audit, Writer { done: Some(done) }))
@@ -242,17 +244,26 @@ fn write_lines(
     mut lines: mpsc::UnboundedReceiver<(Line, OwnedSemaphorePermit)>,
     mut output: Box<dyn Write + Send>,
     state: &State,
+    recent: Option<&Recent>,
 ) {
     let mut batch = Vec::with_capacity(BATCH);
     let mut places = Vec::new();
-    while let Some((line, place)) = lines.blocking_recv() {
-        line.push_json(&mut batch);
-        places.push(place);
-        while batch.len() < BATCH
-            && let Ok((line, place)) = lines.try_recv()
-        {
+    let mut shown = Vec::new();
+    while let Some(first) = lines.blocking_recv() {
+        let mut next = Some(first);
+        while let Some((line, place)) = next {
             line.push_json(&mut batch);
             places.push(place);
+            if recent.is_some() {
+                shown.push(line);
+            }
+            next = (batch.len() < BATCH)
+                .then(|| lines.try_recv().ok())
+                .flatten();
+        }
+        if let Some(recent) = recent {
+            // Before they are written: an operator looks when that fails.
+            recent.keep(shown.drain(..));
         }
         write_all(&batch, &mut output, state);
         state
@@ -357,9 +368,13 @@ mod tests {
     ) {
         let (tell, outcomes) = channel::channel();
         let (seen, shown) = channel::channel();
-        let (audit, writer) =
-            Audit::start_on(Box::new(Scripted { outcomes, seen }), on_failure, queue)
-                .expect("a thread");
+        let (audit, writer) = Audit::start_on(
+            Box::new(Scripted { outcomes, seen }),
+            on_failure,
+            queue,
+            None,
+        )
+        .expect("a thread");
         (audit, writer, tell, shown)
     }
 

@@ -2,11 +2,13 @@
 
 use super::clock::Clock;
 use super::metrics::{count_of, gauge};
-use crate::quota::{Book, Ignored, LeaseState, StoreState};
+use crate::policy::vocabulary::StoreHash;
+use crate::quota::{Book, Ignored, LeaseState, Standing, StoreState};
 use arc_swap::ArcSwapOption;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::metrics::MetricType;
+use serde_json::{Value, json};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -34,6 +36,11 @@ impl Waiting {
     /// One more does.
     pub fn begin(&self) {
         self.0.fetch_add(1, SeqCst);
+    }
+
+    /// How many do.
+    pub(super) fn count(&self) -> usize {
+        self.0.load(SeqCst)
     }
 
     /// One less does.
@@ -84,11 +91,60 @@ impl Budgets {
         paused
     }
 
+    /// The time by which windows are counted.
+    pub(super) fn steady(&self) -> Duration {
+        self.clock.steady()
+    }
+
+    /// The stores' windows, for the status page.
+    pub(super) fn told(&self) -> Vec<Value> {
+        self.states().iter().map(told).collect()
+    }
+
+    /// What a caller has of each store's window, for the status page.
+    pub(super) fn shares(&self) -> impl Fn(&str) -> Vec<Value> {
+        let (book, now) = (self.book.load_full(), self.clock.steady());
+        let told = |(store, standing): (StoreHash, Standing)| {
+            json!({
+                "store": store.as_str(),
+                "spent": standing.spent,
+                "left": standing.left,
+                "guaranteed": standing.guaranteed,
+            })
+        };
+        move |caller| {
+            let book = book.as_ref();
+            let standings = book
+                .into_iter()
+                .flat_map(|book| book.standings(caller, now));
+            standings.map(told).collect()
+        }
+    }
+
     fn states(&self) -> Vec<StoreState> {
         let book = self.book.load();
         let states = |book: &Arc<Book>| book.states(self.clock.steady()).collect();
         book.as_ref().map(states).unwrap_or_default()
     }
+}
+
+fn told(state: &StoreState) -> Value {
+    let shown = &state.figures.shown;
+    json!({
+        "store": state.hash.as_str(),
+        "window_ms": shown.window,
+        "reset_ms": shown.reset,
+        "quota": shown.quota,
+        "left": shown.left,
+        "available": state.available,
+        "keep_free": state.keep_free,
+        "is_told": state.figures.is_told,
+        "pause_ms": u64::try_from(state.pause.as_millis()).unwrap_or(u64::MAX),
+        "shared": state.lease.map(|lease| json!({
+            "is_joined": lease.is_joined,
+            "replicas": lease.replicas,
+        })),
+    })
 }
 
 type Figure = (&'static str, &'static str, fn(&StoreState) -> f64);
@@ -138,7 +194,7 @@ const LEASES: [LeaseFigure; 2] = [
 
 impl Collector for Budgets {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let waiting = self.waiting.0.load(SeqCst) as u64;
+        let waiting = self.waiting.count() as u64;
         let help = "Requests that wait for their turn to be sent";
         gauge(&mut encoder, "requests_waiting", help, waiting)?;
         let states = self.states();

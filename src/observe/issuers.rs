@@ -6,6 +6,7 @@ use arc_swap::ArcSwap;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::metrics::MetricType;
+use serde_json::{Value, json};
 use std::fmt;
 use std::sync::Arc;
 
@@ -46,6 +47,19 @@ impl Board {
         let mut standings = self.standings();
         standings.retain(|(_, standing)| standing.keys == 0);
         standings.into_iter().map(|(name, _)| name).collect()
+    }
+
+    /// How they stand, for the status page.
+    pub(super) fn told(&self) -> Vec<Value> {
+        let told = |(name, standing): &(String, Standing)| {
+            json!({
+                "name": name,
+                "keys": standing.keys,
+                "age_s": standing.age.map(|age| age.as_secs()),
+                "failed": standing.failed,
+            })
+        };
+        self.standings().iter().map(told).collect()
     }
 
     fn standings(&self) -> Vec<(String, Standing)> {

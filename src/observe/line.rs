@@ -105,6 +105,11 @@ impl Outcome {
         }
     }
 
+    /// The line's `decision`.
+    pub const fn decision(self) -> &'static str {
+        if self.allowed() { "allowed" } else { "denied" }
+    }
+
     /// The line's `code`.
     pub const fn code(self) -> Option<&'static str> {
         match self {
@@ -221,14 +226,7 @@ impl Line {
         } else {
             self.push_single(&mut object);
         }
-        object.word(
-            "decision",
-            Some(if self.outcome.allowed() {
-                "allowed"
-            } else {
-                "denied"
-            }),
-        );
+        object.word("decision", Some(self.outcome.decision()));
         object.word("code", self.outcome.code());
         object.word("reported", self.reported.map(Code::as_str));
         object.number("lookups", Some(self.lookups.into()));
@@ -301,7 +299,7 @@ impl Used {
 }
 
 impl Sent {
-    const fn as_str(self) -> &'static str {
+    pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::No => "no",
             Self::Yes => "yes",

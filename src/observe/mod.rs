@@ -1,4 +1,4 @@
-//! What is recorded: one audit line a decision, and counters.
+//! What is recorded: one audit line a decision, and counters; and how it is shown.
 
 mod audit;
 mod budgets;
@@ -6,7 +6,10 @@ mod clock;
 mod issuers;
 mod line;
 mod metrics;
+mod recent;
 mod reloads;
+mod status;
+mod tally;
 
 pub use audit::{Audit, AuditHealth, AuditSettings, OnFailure, Output, Place, Writer};
 pub use budgets::{Budgets, Waiting};
@@ -14,4 +17,7 @@ pub use clock::{Clock, Hand};
 pub use issuers::Board;
 pub use line::{CorrelationId, Line, Outcome, Peer, Sent, Used};
 pub use metrics::{BareClose, Exposition, Judged, LookUp, WorkerMetrics};
+pub use recent::Recent;
 pub use reloads::{ReloadHealth, Reloads};
+pub use status::{Status, Told};
+pub use tally::Tally;

@@ -26,6 +26,8 @@ pub struct Reloads {
     pub fault: Option<(jiff::Timestamp, String)>,
     /// The keys whose new values take effect at the next start.
     pub waiting: Vec<&'static str>,
+    /// What is hardly meant in the one in force, as it was when it was loaded.
+    pub warnings: Arc<[String]>,
 }
 
 /// A shared view of the reloads.
@@ -33,8 +35,8 @@ pub struct Reloads {
 pub struct ReloadHealth(Arc<ArcSwap<Reloads>>);
 
 impl ReloadHealth {
-    /// The state after the start, at `since`.
-    pub fn new(since: jiff::Timestamp) -> Self {
+    /// The state after the start, at `since`, of a configuration with these warnings.
+    pub fn new(since: jiff::Timestamp, warnings: Arc<[String]>) -> Self {
         Self(Arc::new(ArcSwap::from_pointee(Reloads {
             generation: 1,
             since,
@@ -42,6 +44,7 @@ impl ReloadHealth {
             refused: 0,
             fault: None,
             waiting: Vec::new(),
+            warnings,
         })))
     }
 
@@ -71,8 +74,7 @@ impl Reloads {
             out.push('\n');
         }
         if let Some((at, report)) = &self.fault {
-            let end = report.char_indices().nth(SHOWN).map(|(end, _)| end);
-            let shown = end.and_then(|end| report.get(..end)).unwrap_or(report);
+            let shown = Self::shown(report);
             let head = format!(
                 "configuration: the one read at {at:.0} is refused, the one before stays in force:"
             );
@@ -82,6 +84,12 @@ impl Reloads {
             }
         }
         out
+    }
+
+    /// As much of a report as is shown.
+    pub(super) fn shown(report: &str) -> &str {
+        let end = report.char_indices().nth(SHOWN).map(|(end, _)| end);
+        end.and_then(|end| report.get(..end)).unwrap_or(report)
     }
 
     pub(super) fn encode(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {

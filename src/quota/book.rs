@@ -52,12 +52,25 @@ pub struct StoreState {
     pub figures: StoreFigures,
     /// What the gateway may still spend in this window.
     pub available: u32,
+    /// What it leaves to the store's other apps.
+    pub keep_free: u32,
     /// For how long the store is left alone.
     pub pause: Duration,
     /// How the sharing stands; `None` where the quota is this gateway's alone.
     pub lease: Option<LeaseState>,
     /// Answers whose header fields told nothing, by the reasons of [`Ignored::ALL`].
     pub ignored: [u64; Ignored::ALL.len()],
+}
+
+/// What a caller has of a store's window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// Requests that it has spent.
+    pub spent: u32,
+    /// Requests that it may still spend, as far as shares are planned.
+    pub left: u32,
+    /// Requests that are kept for it.
+    pub guaranteed: u32,
 }
 
 impl Book {
@@ -157,6 +170,20 @@ impl Book {
         shared.map(|(hash, ledger)| (*hash, ledger))
     }
 
+    /// What the caller of this name has of each store's window. Nothing changes by looking.
+    pub fn standings(
+        &self,
+        caller: &str,
+        now: Duration,
+    ) -> impl Iterator<Item = (StoreHash, Standing)> {
+        let number = self.numbers.get(caller).copied();
+        let known = number.into_iter().flat_map(|number| {
+            let ledgers = self.ledgers.iter();
+            ledgers.map(move |(hash, ledger)| (*hash, ledger.standing(number, now)))
+        });
+        known.collect::<Vec<_>>().into_iter()
+    }
+
     /// What the stores' budgets are like.
     pub fn states(&self, now: Duration) -> impl Iterator<Item = StoreState> {
         self.ledgers.iter().map(move |(hash, ledger)| {
@@ -165,6 +192,7 @@ impl Book {
                 hash: *hash,
                 figures: StoreFigures::of(&view),
                 available: view.available,
+                keep_free: ledger.keep_free(),
                 pause: ledger.rest(now),
                 lease: ledger.lease_state(),
                 ignored: Ignored::ALL.map(|why| ledger.window.ignored(why)),

@@ -14,6 +14,7 @@ mod unit;
 
 pub use unit::{Answered, Unit};
 
+use super::book::Standing;
 use super::number::{Epoch, Tagged, millis};
 use super::pause::Pause;
 use super::share::RELEASE;
@@ -341,12 +342,23 @@ impl Ledger {
             view.available = 0;
             view.reset = pause;
         }
+        let (spent, elsewhere, left) = self.portion(caller, &view);
+        if pause == 0
+            && remaining(&view) > RELEASE
+            && left <= spent.saturating_add(left) / 4
+            && let Some(cell) = self.cells.get(caller)
+        {
+            cell.is_shown_little();
+        }
+        // Its share is one, by whichever gateway it comes.
+        let spent = spent.saturating_add(elsewhere);
+        Share { view, left, spent }
+    }
+
+    /// What a caller has spent of a window here and by other gateways, and what it may still spend.
+    fn portion(&self, caller: usize, view: &View) -> (u32, u32, u32) {
         let Some(cell) = self.cells.get(caller) else {
-            return Share {
-                view,
-                left: 0,
-                spent: 0,
-            };
+            return (0, 0, 0);
         };
         let spent = cell.spent.of(view.epoch).map_or(0, narrow);
         let firm = narrow(cell.in_all(view.epoch));
@@ -359,12 +371,30 @@ impl Ledger {
         } else {
             0
         };
-        if pause == 0 && remaining(&view) > RELEASE && left <= spent.saturating_add(left) / 4 {
-            cell.is_shown_little();
+        (spent, elsewhere, left)
+    }
+
+    /// What a caller has of the window. Unlike [`Ledger::share`], it changes nothing.
+    pub(super) fn standing(&self, caller: usize, now: Duration) -> Standing {
+        let view = self.view(now);
+        let guarantee = self.guarantees.iter().find(|(other, _)| *other == caller);
+        let guaranteed = guarantee.map_or(0, |(_, most)| *most);
+        let has_begun = !view.has_ended && !self.is_unasked(view.epoch);
+        let (spent, elsewhere, left) = if has_begun && self.planned.of(view.epoch).is_some() {
+            self.portion(caller, &view)
+        } else {
+            (0, 0, 0)
+        };
+        Standing {
+            spent: spent.saturating_add(elsewhere),
+            left: if self.rest(now).is_zero() { left } else { 0 },
+            guaranteed,
         }
-        // Its share is one, by whichever gateway it comes.
-        let spent = spent.saturating_add(elsewhere);
-        Share { view, left, spent }
+    }
+
+    /// What is left to the store's other apps.
+    pub(super) const fn keep_free(&self) -> u32 {
+        self.terms.keep_free
     }
 
     /// What a caller may count on of what is for whoever comes: its part by weight, and nothing where others

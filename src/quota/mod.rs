@@ -18,7 +18,7 @@ mod shared;
 mod shown;
 mod window;
 
-pub use book::{Book, Seat, StoreState, Terms};
+pub use book::{Book, Seat, Standing, StoreState, Terms};
 pub use caller::{CallerTerms, Slot};
 pub use ledger::{Answered, Ledger, StoreTerms, Unit};
 pub use pause::Burden;

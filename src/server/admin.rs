@@ -1,19 +1,30 @@
-//! The operator's door: `/livez`, `/readyz` and `/metrics`, on an address and a thread of their own.
-//! `Host` is checked, so that a page in somebody's browser cannot read them by rebinding a name.
+//! The operator's doors: `/livez`, `/readyz` and `/metrics`, and the status page there or behind a door of its own,
+//! on a thread of their own. `Host` is checked, so that a page in somebody's browser cannot read them by rebinding a
+//! name.
+
+mod events;
+mod page;
 
 use super::control::{Controller, Stage};
-use super::listener::{Door, Listener};
+use super::listener::{Bound, Door, Listener};
+use super::{Followers, StartError};
+use crate::config::file;
 use crate::gateway::Stream;
-use crate::observe::{Board, Budgets, Exposition, ReloadHealth};
+use crate::observe::{
+    AuditHealth, Board, Budgets, Exposition, Recent, ReloadHealth, Status, WorkerMetrics,
+};
 use bytes::Bytes;
+use events::Events;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST};
 use http::uri::Authority;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::Full;
+use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use page::Page;
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::fmt::Write as _;
@@ -21,6 +32,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::runtime::{Builder, LocalOptions};
 use tokio::task::AbortHandle;
 
 /// How many of the operator's connections may be open: probes, scrapers and a person or two.
@@ -30,35 +42,97 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a connection may last in all: longer than any scrape interval needs.
 const LIFETIME: Duration = Duration::from_secs(300);
 
-/// What the operator's door shows.
-#[derive(Debug)]
-pub(super) struct Admin {
-    pub(super) hosts: Vec<String>,
-    pub(super) controller: Arc<Controller>,
-    pub(super) exposition: Exposition,
-    pub(super) reloads: ReloadHealth,
-    pub(super) board: Board,
-    pub(super) budgets: Budgets,
+/// An answer: whole, or a stream of events.
+type Body = Either<Full<Bytes>, events::Stream>;
+
+/// What a door shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shows {
+    /// Probes and metrics.
+    Probes,
+    /// Probes, metrics and the status page.
+    All,
+    /// The status page.
+    Page,
 }
 
-impl Admin {
-    /// Serves until the gateway has stopped.
-    pub(super) async fn serve(self, listener: Listener) -> std::io::Result<()> {
-        let door = listener.open()?;
-        let mut control = self.controller.control();
-        let mut successor = self.controller.control();
+/// What the operator's doors show.
+#[derive(Debug)]
+pub(super) struct Admin {
+    hosts: Vec<String>,
+    controller: Arc<Controller>,
+    exposition: Exposition,
+    reloads: ReloadHealth,
+    board: Board,
+    budgets: Budgets,
+    /// What the status page shows, where there is one.
+    status: Option<Status>,
+}
+
+/// The doors as the operator's thread has them.
+struct Desk {
+    admin: Admin,
+    page: Option<(Page, Rc<Events>)>,
+}
+
+/// Serves until the gateway has stopped: the operator's thread outlives the workers, because probes must be
+/// answered while draining.
+pub(super) fn start(admin: Admin, doors: Vec<(Listener, Bound, Shows)>) -> Result<(), StartError> {
+    let serve = move || {
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build_local(LocalOptions::default())?;
+        runtime.block_on(Desk::new(admin).serve(doors))
+    };
+    let logged = || {
+        if let Err(error) = serve() {
+            tracing::error!(%error, "the admin listener failed");
+        }
+    };
+    std::thread::Builder::new()
+        .name("admin".to_owned())
+        .spawn(logged)
+        .map(drop)
+        .map_err(StartError::Thread)
+}
+
+/// What can be seen of a running gateway: its workers, its audit log, its configuration.
+pub(super) type Seen = (Vec<Arc<WorkerMetrics>>, AuditHealth, ReloadHealth);
+
+impl Desk {
+    fn new(mut admin: Admin) -> Self {
+        let status = admin.status.take();
+        let page = status.map(|status| {
+            let events = Events::new(status, Arc::clone(&admin.controller));
+            (Page::new(), Rc::new(events))
+        });
+        Self { admin, page }
+    }
+
+    async fn serve(self, listeners: Vec<(Listener, Bound, Shows)>) -> std::io::Result<()> {
+        let mut control = self.admin.controller.control();
+        let mut successor = self.admin.controller.control();
+        let this = Rc::new(self);
+        let mut doors = Vec::new();
+        for (listener, _, shows) in listeners {
+            let door = listener.open()?;
+            doors.push(tokio::task::spawn_local(
+                Rc::clone(&this).accept(door, shows),
+            ));
+        }
         tokio::select! {
             () = control.reached(Stage::Stopped) => return Ok(()),
             () = successor.handed_over() => {}
-            () = Rc::new(self).accept(&door) => {}
         }
         // Who connects from now on is another process's; what is open is answered.
-        drop(door);
+        for door in doors {
+            door.abort();
+        }
         control.reached(Stage::Stopped).await;
         Ok(())
     }
 
-    async fn accept(self: Rc<Self>, door: &Door) {
+    async fn accept(self: Rc<Self>, door: Door, shows: Shows) {
         let mut open = VecDeque::with_capacity(CONNECTIONS);
         let mut failing = false;
         loop {
@@ -77,39 +151,49 @@ impl Admin {
                 }
             };
             let this = Rc::clone(&self);
-            let connection = tokio::task::spawn_local(async move {
-                // Over time or broken: either way the connection is closed.
-                drop(tokio::time::timeout(LIFETIME, this.connection(stream)).await);
-            });
+            let connection = tokio::task::spawn_local(this.connection(stream, shows));
             open.push_back(connection.abort_handle());
             make_room(&mut open);
         }
     }
 
-    async fn connection(self: Rc<Self>, stream: Stream) -> hyper::Result<()> {
+    async fn connection(self: Rc<Self>, stream: Stream, shows: Shows) {
+        let is_streaming = Rc::new(Cell::new(false));
+        let streams = Rc::clone(&is_streaming);
         let service = service_fn(move |request| {
-            let this = Rc::clone(&self);
-            async move { Ok::<_, Infallible>(this.answer(&request)) }
+            let response = self.answer(&request, shows);
+            if matches!(response.body(), Either::Right(_)) {
+                streams.set(true);
+            }
+            async move { Ok::<_, Infallible>(response) }
         });
-        http1::Builder::new()
+        let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(PATIENCE)
             .max_header_size(16 * 1024)
-            .serve_connection(TokioIo::new(stream), service)
-            .await
+            .serve_connection(TokioIo::new(stream), service);
+        tokio::pin!(connection);
+        // Over time or broken: either way the connection is closed.
+        let ended = tokio::time::timeout(LIFETIME, &mut connection).await;
+        if ended.is_err() && is_streaming.get() {
+            drop(tokio::time::timeout(events::LIFETIME, connection).await);
+        }
     }
 
-    fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
-        if !self.knows(request) {
+    fn answer(&self, request: &Request<Incoming>, shows: Shows) -> Response<Body> {
+        if !self.admin.knows(request) {
             let text = "the Host is not one of the admin listener's; add it to admin.hosts\n";
             return plain(StatusCode::FORBIDDEN, text);
         }
         let path = request.uri().path();
-        if !matches!(path, "/livez" | "/readyz" | "/metrics") {
-            return plain(
-                StatusCode::NOT_FOUND,
-                "here are /livez, /readyz and /metrics\n",
-            );
+        let page = self.page.as_ref().filter(|_| shows != Shows::Probes);
+        let is_here = match path {
+            "/livez" | "/readyz" | "/metrics" => shows != Shows::Page,
+            "/" | "/events" => page.is_some(),
+            _ => false,
+        };
+        if !is_here {
+            return plain(StatusCode::NOT_FOUND, shows.paths());
         }
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             let mut response = plain(
@@ -121,21 +205,85 @@ impl Admin {
                 .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             return response;
         }
-        match path {
-            "/livez" => plain(StatusCode::OK, "ok\n"),
-            "/readyz" => self.readiness(),
-            _ => {
-                let mut response = plain(StatusCode::OK, self.exposition.text());
+        match (path, page) {
+            ("/livez", _) => plain(StatusCode::OK, "ok\n"),
+            ("/readyz", _) => self.admin.readiness(),
+            ("/metrics", _) => {
+                let mut response = plain(StatusCode::OK, self.admin.exposition.text());
                 let kind = HeaderValue::from_static(Exposition::CONTENT_TYPE);
                 response.headers_mut().insert(CONTENT_TYPE, kind);
                 response
             }
+            ("/", Some((page, _))) => {
+                let mut response = plain(StatusCode::OK, page.document());
+                page.stamp(response.headers_mut());
+                response
+            }
+            (_, Some((_, events))) => stream(request, events),
+            (_, None) => plain(StatusCode::NOT_FOUND, shows.paths()),
+        }
+    }
+}
+
+/// The stream of events, for a page of this very origin: another's could read nothing of it, but take its place.
+fn stream(request: &Request<Incoming>, events: &Rc<Events>) -> Response<Body> {
+    let site = request.headers().get("sec-fetch-site");
+    if site.is_some_and(|site| site != "same-origin" && site != "none") {
+        return plain(StatusCode::FORBIDDEN, "another site may not look\n");
+    }
+    let body = if request.method() == Method::HEAD {
+        Some(Either::Left(Full::default()))
+    } else {
+        events.watch().map(Either::Right)
+    };
+    let Some(body) = body else {
+        let text = "as many pages look as may; close one\n";
+        return plain(StatusCode::SERVICE_UNAVAILABLE, text);
+    };
+    let mut response = Response::new(body);
+    page::isolate(response.headers_mut(), "text/event-stream");
+    response
+}
+
+impl Shows {
+    const fn paths(self) -> &'static str {
+        match self {
+            Self::Probes => "here are /livez, /readyz and /metrics\n",
+            Self::All => "here are /, /livez, /readyz and /metrics\n",
+            Self::Page => "here is /\n",
+        }
+    }
+}
+
+impl Admin {
+    /// What the configuration's doors show. Where there is a page, it shows these recent decisions.
+    pub(super) fn new(
+        settings: &file::Admin,
+        controller: Arc<Controller>,
+        (workers, audit, reloads): Seen,
+        followers: &Followers,
+        page: Option<Recent>,
+    ) -> Self {
+        let (board, budgets) = (followers.board.clone(), followers.budgets.clone());
+        let exposition = Exposition::new(workers.clone(), audit.clone(), reloads.clone());
+        let status = page.map(|recent| {
+            let (followed, began) = ((board.clone(), budgets.clone()), reloads.now().since);
+            Status::new(workers, audit, recent, reloads.clone(), followed, began)
+        });
+        Self {
+            hosts: settings.hosts.clone(),
+            controller,
+            exposition: exposition.with(board.clone(), budgets.clone()),
+            reloads,
+            board,
+            budgets,
+            status,
         }
     }
 
     /// The word of readiness, and below it what does not hold it up but is to be known: a refused
     /// configuration leaves the one before in force, and an issuer without keys the other callers.
-    fn readiness(&self) -> Response<Full<Bytes>> {
+    fn readiness(&self) -> Response<Body> {
         let (status, word) = if self.controller.is_ready() {
             (StatusCode::OK, "ready")
         } else {
@@ -196,8 +344,8 @@ fn is_known(host: &str, names: &[String]) -> bool {
         || names.iter().any(|name| name.eq_ignore_ascii_case(host))
 }
 
-fn plain(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(text.into()));
+fn plain(status: StatusCode, text: impl Into<Bytes>) -> Response<Body> {
+    let mut response = Response::new(Either::Left(Full::new(text.into())));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(

@@ -17,6 +17,18 @@ pub enum Stage {
     Stopped,
 }
 
+impl Stage {
+    /// The word for it on the status page.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Serving => "serving",
+            Self::Leaving => "leaving",
+            Self::Draining => "draining",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
 /// The one who tells.
 #[derive(Debug)]
 pub(super) struct Controller {
@@ -70,6 +82,11 @@ impl Controller {
             }
             later
         });
+    }
+
+    /// How far its life is.
+    pub(super) fn stage(&self) -> Stage {
+        *self.stage.borrow()
     }
 
     /// Another process has taken over the listening sockets.

@@ -1,18 +1,51 @@
-//! The two doors of a gateway: bound anew, or taken from whoever has them already.
+//! The doors of a gateway: bound anew, or taken from whoever has them already.
 
 use super::StartError;
+use super::admin::Shows;
 use super::inherited::Inherited;
 use super::listener::{Bound, Listener, bind};
-use crate::config::file::{Address, File};
+use crate::config::file::{Address, File, Page};
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-/// The callers' door with its address, and the operator's.
-pub(super) type Doors = (Listener, Bound, Option<(Listener, Bound)>);
+/// The doors with their addresses.
+#[derive(Debug)]
+pub(super) struct Doors {
+    /// The callers'.
+    pub(super) callers: (Listener, Bound),
+    /// The operator's, with what each shows.
+    pub(super) admin: Vec<(Listener, Bound, Shows)>,
+}
 
-/// Opens both doors.
+impl Doors {
+    fn listeners(&self) -> impl Iterator<Item = &Listener> {
+        let admin = self.admin.iter().map(|(listener, ..)| listener);
+        std::iter::once(&self.callers.0).chain(admin)
+    }
+
+    /// Every address.
+    pub(super) fn bound(&self) -> impl Iterator<Item = &Bound> {
+        let admin = self.admin.iter().map(|(_, bound, _)| bound);
+        std::iter::once(&self.callers.1).chain(admin)
+    }
+
+    /// Where the operator connects for probes and metrics, and where for the status page.
+    pub(super) fn admin(&self) -> (Option<Bound>, Option<Bound>) {
+        let that = |shows: fn(Shows) -> bool| {
+            let mut doors = self.admin.iter();
+            let found = doors.find(|(_, _, what)| shows(*what));
+            found.map(|(_, bound, _)| bound.clone())
+        };
+        (
+            that(|shows| shows != Shows::Page),
+            that(|shows| shows != Shows::Probes),
+        )
+    }
+}
+
+/// Opens all doors.
 pub(super) fn open(file: &File, mut inherited: Inherited) -> Result<Doors, StartError> {
     let mode = file.listen.socket_mode;
     let are_lent = inherited.are_lent();
@@ -27,10 +60,21 @@ pub(super) fn open(file: &File, mut inherited: Inherited) -> Result<Doors, Start
         (Some(found), _) => Ok(found),
         (None, _) => bind(address, mode).map_err(|source| bind_error(key, address, source)),
     };
-    let (listener, address) = open("listen.address", &file.listen.address.value)?;
-    let admin = file.admin.as_ref();
-    let admin = admin.map(|admin| open("admin.address", &admin.address.value));
-    let doors = (listener, address, admin.transpose()?);
+    let callers = open("listen.address", &file.listen.address.value)?;
+    let mut admin = Vec::new();
+    if let Some(found) = &file.admin {
+        let (listener, bound) = open("admin.address", &found.address.value)?;
+        let shows = match found.page.value {
+            Page::Beside => Shows::All,
+            Page::Off | Page::At(_) => Shows::Probes,
+        };
+        admin.push((listener, bound, shows));
+        if let Page::At(address) = &found.page.value {
+            let (listener, bound) = open("admin.page", address)?;
+            admin.push((listener, bound, Shows::Page));
+        }
+    }
+    let doors = Doors { callers, admin };
     let unused = inherited.unused();
     if are_lent && !unused.is_empty() {
         let addresses = unused.join(", ");
@@ -50,15 +94,12 @@ fn bind_error(key: &'static str, address: &Address, source: io::Error) -> StartE
 /// The sockets that another process may take over, and where it asks for them; `None` if none may.
 pub(super) fn offered(
     file: &File,
-    listener: &Listener,
-    admin: Option<&(Listener, Bound)>,
+    doors: &Doors,
 ) -> Result<Option<(PathBuf, Vec<Listener>)>, StartError> {
     let Some(path) = &file.handover else {
         return Ok(None);
     };
-    let admin = admin.map(|(listener, _)| listener);
-    let sockets = [Some(listener), admin].into_iter().flatten();
-    let sockets: io::Result<_> = sockets.map(Listener::try_clone).collect();
+    let sockets: io::Result<_> = doors.listeners().map(Listener::try_clone).collect();
     let sockets = sockets.map_err(StartError::Thread)?;
     Ok(Some((path.value.clone(), sockets)))
 }

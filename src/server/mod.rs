@@ -32,7 +32,8 @@ use crate::config::file::File;
 use crate::config::{Live, Loaded, Snapshot};
 use crate::gateway::{Lines, ProcessWide, Renewals};
 use crate::observe::{
-    Audit, AuditSettings, Board, Budgets, Clock, Exposition, ReloadHealth, WorkerMetrics, Writer,
+    Audit, AuditSettings, Board, Budgets, Clock, Output, Recent, ReloadHealth, WorkerMetrics,
+    Writer,
 };
 use admin::Admin;
 use admission::Admission;
@@ -49,7 +50,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tokio::runtime::{Builder, LocalOptions};
+use tokio::runtime::Builder;
 use tokio::sync::{mpsc, oneshot};
 use worker::Worker;
 
@@ -126,6 +127,8 @@ pub struct Server {
     pub address: Bound,
     /// Where the operator connects.
     pub admin: Option<Bound>,
+    /// Where the status page is.
+    pub page: Option<Bound>,
     controller: Arc<Controller>,
     workers: Vec<JoinHandle<io::Result<()>>>,
     writer: Writer,
@@ -203,27 +206,25 @@ impl Server {
     ) -> Result<Self, StartError> {
         let Loaded { file, snapshot } = loaded;
         let owned = (inherited.are_own(), inherited.are_lent());
-        let (listener, address, admin) = doors::open(&file, inherited)?;
-        let (audit, writer) = start_audit(&file)?;
+        let doors = doors::open(&file, inherited)?;
+        let (admin, page) = doors.admin();
+        let is_kept = file.audit.output.value != Output::Off;
+        let recent = page.as_ref().map(|_| Recent::new(is_kept));
+        let (audit, writer) = start_audit(&file, recent.clone())?;
         let count = file.workers.unwrap_or_else(default_workers);
         let metrics: Vec<Arc<WorkerMetrics>> = for_each(count);
         let controller = Arc::new(Controller::new(count));
-        let reloads = ReloadHealth::new(reload::now());
+        let reloads = ReloadHealth::new(reload::now(), reload::warned(&file));
         let lines = Lines::default();
         let followers = start_followers(&snapshot, &lines, clock, &controller)?;
-        let bound = admin.as_ref().map(|(_, bound)| bound.clone());
-        let offered = doors::offered(&file, &listener, admin.as_ref())?;
-        if let (Some((listener, _)), Some(admin)) = (admin, &file.admin) {
-            let admin = Admin {
-                hosts: admin.hosts.clone(),
-                controller: Arc::clone(&controller),
-                exposition: Exposition::new(metrics.clone(), audit.health(), reloads.clone())
-                    .with(followers.board.clone(), followers.budgets.clone()),
-                reloads: reloads.clone(),
-                board: followers.board.clone(),
-                budgets: followers.budgets.clone(),
-            };
-            start_admin(admin, listener)?;
+        let offered = doors::offered(&file, &doors)?;
+        let (sockets, shared_files) = socket_files(doors.bound(), owned);
+        let (listener, address) = doors.callers;
+        if let Some(settings) = &file.admin {
+            let seen = (metrics.clone(), audit.health(), reloads.clone());
+            let control = Arc::clone(&controller);
+            let admin = Admin::new(settings, control, seen, &followers, recent);
+            admin::start(admin, doors.admin)?;
         }
         let shared = Arc::new(ProcessWide::new(followers.budgets.waiting(), lines));
         let admission = Admission::new(&snapshot.limits);
@@ -256,10 +257,10 @@ impl Server {
         let workers = workers
             .map(|(metrics, pulse)| worker(metrics, pulse))
             .collect::<Result<_, _>>()?;
-        let (sockets, shared_files) = socket_files([Some(&address), bound.as_ref()], owned);
         Ok(Self {
             address,
-            admin: bound,
+            admin,
+            page,
             controller,
             workers,
             writer,
@@ -393,13 +394,13 @@ fn start_followers(
     Ok(followers)
 }
 
-fn start_audit(file: &File) -> Result<(Audit, Writer), StartError> {
+fn start_audit(file: &File, recent: Option<Recent>) -> Result<(Audit, Writer), StartError> {
     let settings = AuditSettings {
         output: file.audit.output.value.clone(),
         on_failure: file.audit.on_failure,
         queue: file.audit.queue,
     };
-    Audit::start(&settings).map_err(|source| StartError::Audit {
+    Audit::start(&settings, recent).map_err(|source| StartError::Audit {
         path: settings.output.to_string(),
         source,
     })
@@ -411,11 +412,11 @@ fn for_each<T: Default>(count: usize) -> Vec<Arc<T>> {
 }
 
 /// The files of Unix sockets that this process is to remove at its end: from the start, and when they are its alone.
-fn socket_files(
-    bound: [Option<&Bound>; 2],
+fn socket_files<'b>(
+    bound: impl Iterator<Item = &'b Bound>,
     (are_own, are_lent): (bool, bool),
 ) -> (Vec<SocketFile>, Vec<SocketFile>) {
-    let bound = bound.into_iter().flatten().filter(|_| !are_lent);
+    let bound = bound.filter(|_| !are_lent);
     bound.filter_map(SocketFile::of).partition(|_| are_own)
 }
 
@@ -445,24 +446,4 @@ fn start_reloader(reloader: Reloader) -> Result<(mpsc::Sender<Order>, Renewals),
         .map(drop)
         .map_err(StartError::Thread)?;
     Ok((sender, wishes))
-}
-
-/// The operator's thread outlives the workers: probes must be answered while draining.
-fn start_admin(admin: Admin, listener: Listener) -> Result<(), StartError> {
-    let serve = move || {
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .build_local(LocalOptions::default())?;
-        runtime.block_on(admin.serve(listener))
-    };
-    let logged = || {
-        if let Err(error) = serve() {
-            tracing::error!(%error, "the admin listener failed");
-        }
-    };
-    std::thread::Builder::new()
-        .name("admin".to_owned())
-        .spawn(logged)
-        .map(drop)
-        .map_err(StartError::Thread)
 }

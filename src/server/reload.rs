@@ -12,7 +12,8 @@ mod settling;
 use super::Followers;
 use crate::config::load::load;
 use crate::config::materials::{self, Fingerprint, Outside};
-use crate::config::warnings::{HARDLY_MEANT, warnings};
+use crate::config::problem::Problem;
+use crate::config::warnings::{HARDLY_MEANT, MOST, warnings};
 use crate::config::{Credentials, File, Live, LoadError, Loaded, Seen, Snapshot};
 use crate::gateway::Renewal;
 use crate::observe::ReloadHealth;
@@ -203,6 +204,7 @@ impl Reloader {
             state.since = now();
             state.fault = None;
             state.waiting = waiting;
+            state.warnings = warned(&self.file);
         });
         tracing::info!(
             generation = self.health.now().generation,
@@ -293,6 +295,23 @@ impl Reloader {
         self.retired
             .retain(|snapshot| Arc::strong_count(snapshot) > 1);
     }
+}
+
+/// What is hardly meant in a configuration.
+pub(super) fn warned(file: &File) -> Arc<[String]> {
+    let warnings = warnings(file, now());
+    let told = |warning: &Problem| {
+        let hint = warning.hint.as_ref();
+        let hint = hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
+        let Problem {
+            line, key, message, ..
+        } = warning;
+        format!("line {line}: {key}: {message}{hint}")
+    };
+    let more = warnings.len().checked_sub(MOST).filter(|more| *more > 0);
+    let more = more.map(|more| format!("and {more} more: `metafield-gateway check` tells all"));
+    let first = warnings.iter().take(MOST).map(told);
+    first.chain(more).collect()
 }
 
 #[expect(

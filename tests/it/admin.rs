@@ -38,7 +38,7 @@ fn each_path_says_what_it_is_for() {
         ("GET", "/readyz", 200),
         ("GET", "/readyz?verbose", 200),
         ("HEAD", "/metrics", 200),
-        ("GET", "/", 404),
+        ("GET", "/", 200),
         ("GET", "/livez/", 404),
         ("GET", "/stores/abc123/v3/customers/metafields", 404),
         ("POST", "/nothing", 404),

@@ -33,6 +33,7 @@ mod issuers;
 mod limits;
 mod overload;
 mod ownership;
+mod page;
 mod peers;
 mod python_client;
 mod quota;

@@ -24,6 +24,14 @@ pub enum Address {
 }
 
 impl Address {
+    /// Whether only this machine can connect.
+    pub fn is_local(&self) -> bool {
+        match self {
+            Self::Tcp(address) => address.ip().to_canonical().is_loopback(),
+            Self::Unix(_) => true,
+        }
+    }
+
     /// Whether two doors cannot both listen here.
     pub(super) fn collides_with(&self, other: &Self) -> bool {
         match self {

@@ -1,4 +1,4 @@
-//! The doors: `[listen]`, where callers come in, and `[admin]`, where probes and metrics do.
+//! The doors: `[listen]`, where callers come in, and `[admin]`, where probes, metrics and the status page are.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -62,6 +62,31 @@ pub struct Admin {
     /// The names, in lower case and without a port, that a `Host` field may bear beside the address
     /// itself.
     pub hosts: Vec<String>,
+    /// Where the status page is.
+    pub page: Located<Page>,
+}
+
+/// `admin.page`: who sees the page sees who changes what, so that without the key it is served where only this
+/// machine can connect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Page {
+    /// Nowhere.
+    Off,
+    /// At `admin.address`.
+    Beside,
+    /// At an address of its own.
+    At(Address),
+}
+
+impl Page {
+    /// What stands without the key.
+    fn default_beside(address: &Address) -> Self {
+        if address.is_local() {
+            Self::Beside
+        } else {
+            Self::Off
+        }
+    }
 }
 
 pub(super) fn listen(table: &mut TableReader<'_, '_>, base: &Path) -> Listen {
@@ -146,10 +171,38 @@ pub(super) fn admin(table: &mut TableReader<'_, '_>, base: &Path) -> Option<Admi
     let address = table.required("address", hint, address(base));
     let hint = "leave the key out to accept the address alone";
     let hosts = table.list("hosts", hint, |entry, _| host(entry));
+    let page = table.optional("page", page(base));
+    if let (Some(address), Some(page)) = (&address, &page)
+        && let Page::At(at) = &page.value
+        && at.collides_with(&address.value)
+    {
+        let fault = Fault::new("is also `admin.address`")
+            .with_hint("write `\"on\"` for the page to be there too, or another address");
+        table.fault(page.place, "page", fault);
+    }
+    let address = address?;
     Some(Admin {
-        address: address?,
         hosts: hosts.unwrap_or_default(),
+        page: page.unwrap_or_else(|| Located {
+            value: Page::default_beside(&address.value),
+            place: address.place,
+        }),
+        address,
     })
+}
+
+/// Whether there is a page, or where.
+fn page(base: &Path) -> impl Fn(&DeValue<'_>) -> Result<Page, Fault> {
+    const HINT: &str =
+        "write `\"on\"`, `\"off\"`, or an address of its own such as `\"127.0.0.1:9091\"`";
+    let address = address(base);
+    move |found| match value::text(found, "a place").map_err(|fault| fault.with_hint(HINT))? {
+        "off" => Ok(Page::Off),
+        "on" => Ok(Page::Beside),
+        _ => address(found)
+            .map(Page::At)
+            .map_err(|fault| fault.with_hint(HINT)),
+    }
 }
 
 /// Permission bits, as `chmod` takes them.

@@ -187,6 +187,7 @@ socket_mode = "0600"
 [admin]
 address = "[::1]:0"
 hosts = ["Gateway.Internal"]
+page = "[::1]:9091"
 [upstream]
 url = "http://127.0.0.9:81"
 ca = "/ca.crt"
@@ -236,6 +237,25 @@ prefix = "shop"
 replicas = 26
 allow_plaintext = true
 "#;
+
+#[test]
+fn the_page_is_where_it_is_wanted_or_where_only_this_machine_connects() {
+    let at = |address: &str| Page::At(Address::Tcp(address.parse().unwrap()));
+    for (admin, page) in [
+        (
+            "address = \"[::1]:0\"\npage = \"[::1]:9091\"",
+            at("[::1]:9091"),
+        ),
+        ("address = \"[::1]:0\"", Page::Beside),
+        ("address = \"unix:admin.sock\"", Page::Beside),
+        ("address = \"0.0.0.0:9090\"", Page::Off),
+        ("address = \"0.0.0.0:9090\"\npage = \"on\"", Page::Beside),
+        ("address = \"[::1]:0\"\npage = \"off\"", Page::Off),
+    ] {
+        let file = read_good(&complete(&format!("[admin]\n{admin}\n")));
+        assert_eq!(file.admin.unwrap().page.value, page, "{admin}");
+    }
+}
 
 #[test]
 fn every_key_of_sharing_is_taken_over() {

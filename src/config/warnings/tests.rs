@@ -41,6 +41,26 @@ fn a_server_by_which_nothing_is_shared_is_told() {
 }
 
 #[test]
+fn a_page_for_everybody_is_told() {
+    let said =
+        "admin.page other machines can connect, and see who changes which customer's metafields";
+    for (admin, is_told) in [
+        ("address = \"0.0.0.0:9090\"", false),
+        ("address = \"127.0.0.1:9090\"", false),
+        ("address = \"0.0.0.0:9090\"\npage = \"on\"", true),
+        ("address = \"0.0.0.0:9090\"\npage = \"[::1]:9091\"", false),
+        (
+            "address = \"127.0.0.1:9090\"\npage = \"10.1.2.3:9091\"",
+            true,
+        ),
+        ("address = \"0.0.0.0:9090\"\npage = \"off\"", false),
+    ] {
+        let text = format!("[admin]\n{admin}\n{}", caller("a", ""));
+        assert_eq!(told(&text).contains(&said.to_owned()), is_told, "{admin}");
+    }
+}
+
+#[test]
 fn what_is_shared_in_the_open_is_told() {
     let said = "quota.shared.url password and counts go to redis without encryption".to_owned();
     for (url, is_told) in [

@@ -5,16 +5,15 @@ use super::super::audit::AuditHealth;
 use super::super::budgets::Budgets;
 use super::super::issuers::Board;
 use super::super::reloads::ReloadHealth;
-use super::{BUCKETS, BareClose, Counter, Judged, LookUp, OTHERS, OUTCOMES, VERBS, WorkerMetrics};
+use super::{BUCKETS, BareClose, Counter, Judged, LookUp, WorkerMetrics, sums};
 use crate::denial::Code;
-use crate::policy::vocabulary::Verb;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, text};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// What `/metrics` shows.
 #[derive(Debug)]
@@ -76,22 +75,32 @@ impl Workers {
     fn requests(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let help = "Requests by operation, decision and code; the code is \"ok\" where BigCommerce's answer was passed on";
         let mut family = encoder.encode_descriptor("requests", help, None, MetricType::Counter)?;
-        for verb in 0..VERBS {
-            for outcome in 0..OUTCOMES {
-                let cell = |worker: &WorkerMetrics| {
-                    worker
-                        .requests
-                        .get(verb)
-                        .and_then(|row| row.get(outcome))
-                        .map_or(0, Counter::get)
-                };
-                let count: u64 = self.each.iter().map(|worker| cell(worker)).sum();
-                if count > 0 {
-                    let (decision, code) = outcome_labels(outcome);
-                    let verb = Verb::ALL.get(verb).map_or("unknown", |verb| verb.as_str());
-                    let labels = [("operation", verb), ("decision", decision), ("code", code)];
-                    count_of(family.encode_family(&labels)?, count)?;
-                }
+        for ended in sums::requests(&self.each) {
+            let labels = [
+                ("operation", ended.operation),
+                ("decision", ended.decision),
+                ("code", ended.code),
+            ];
+            count_of(family.encode_family(&labels)?, ended.count)?;
+        }
+        Ok(())
+    }
+
+    fn callers(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let mut all = BTreeMap::new();
+        for worker in &self.each {
+            worker.callers.add_to(&mut all);
+        }
+        if all.is_empty() {
+            return Ok(());
+        }
+        let help = "Requests of each caller that has come, by decision";
+        let mut family =
+            encoder.encode_descriptor("caller_requests", help, None, MetricType::Counter)?;
+        for (name, counts) in &all {
+            for (decision, count) in [("allowed", counts.allowed), ("denied", counts.denied)] {
+                let labels = [("caller", &**name), ("decision", decision)];
+                count_of(family.encode_family(&labels)?, count)?;
             }
         }
         Ok(())
@@ -188,37 +197,18 @@ impl Workers {
             None,
             MetricType::Counter,
         )?;
-        for status in 100..1000_usize {
-            let count = self
-                .each
-                .iter()
-                .filter_map(|worker| worker.upstream_status.get(status))
-                .map(Counter::get)
-                .sum();
-            if count > 0 {
-                count_of(
-                    family.encode_family(&[("status", status.to_string())])?,
-                    count,
-                )?;
-            }
+        for (status, count) in sums::answers(&self.each) {
+            let labels = [("status", status.to_string())];
+            count_of(family.encode_family(&labels)?, count)?;
         }
         self.latency(encoder)
     }
 
     fn latency(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let (counts, took) = sums::latency(&self.each);
         let bounds = BUCKETS.into_iter().chain([f64::INFINITY]);
-        let buckets: Vec<(f64, u64)> = bounds
-            .enumerate()
-            .map(|(index, bound)| {
-                let of = |worker: &Arc<WorkerMetrics>| {
-                    worker.upstream_buckets.get(index).map_or(0, Counter::get)
-                };
-                (bound, self.each.iter().map(of).sum())
-            })
-            .collect();
+        let buckets: Vec<(f64, u64)> = bounds.zip(counts).collect();
         let count = buckets.iter().map(|(_, count)| count).sum();
-        let seconds =
-            Duration::from_micros(self.sum(|worker| &worker.upstream_microseconds)).as_secs_f64();
         let help = "From the first try to send to the head of the upstream's answer";
         let unit = prometheus_client::registry::Unit::Seconds;
         let mut family = encoder.encode_descriptor(
@@ -227,7 +217,7 @@ impl Workers {
             Some(&unit),
             MetricType::Histogram,
         )?;
-        family.encode_histogram::<[(&str, &str); 0]>(seconds, count, &buckets, None)
+        family.encode_histogram::<[(&str, &str); 0]>(took.as_secs_f64(), count, &buckets, None)
     }
 
     fn ownership(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
@@ -297,6 +287,7 @@ impl Collector for Workers {
             self.each.len() as u64,
         )?;
         self.requests(&mut encoder)?;
+        self.callers(&mut encoder)?;
         self.reported(&mut encoder)?;
         self.connections(&mut encoder)?;
         self.judged(&mut encoder)?;
@@ -304,17 +295,6 @@ impl Collector for Workers {
         self.ownership(&mut encoder)?;
         self.audit(&mut encoder)?;
         self.reloads.now().encode(&mut encoder)
-    }
-}
-
-fn outcome_labels(outcome: usize) -> (&'static str, &'static str) {
-    match (Code::ALL.get(outcome), outcome.checked_sub(Code::ALL.len())) {
-        (Some(code), _) if code.follows_permission() => ("allowed", code.as_str()),
-        (Some(code), _) => ("denied", code.as_str()),
-        (None, other) => other
-            .and_then(|other| OTHERS.get(other))
-            .copied()
-            .unwrap_or_default(),
     }
 }
 
@@ -345,6 +325,8 @@ mod tests {
     use super::super::super::audit::{Audit, AuditSettings, OnFailure, Output};
     use super::super::super::line::Outcome;
     use super::*;
+    use crate::policy::vocabulary::Verb;
+    use std::time::Duration;
 
     #[test]
     fn workers_are_summed() {
@@ -356,6 +338,7 @@ mod tests {
             worker.request(Some(Verb::Update), Outcome::Answered);
             worker.request(None, Outcome::Refused(Code::UnknownRoute));
             worker.accepted();
+            worker.caller("crm").count(false);
             worker.upstream_answered(200, Duration::from_millis(20));
             worker.bare_close(BareClose::HeadTimeout);
         }
@@ -364,16 +347,17 @@ mod tests {
             on_failure: OnFailure::Refuse,
             queue: 16,
         };
-        let (audit, _writer) = Audit::start(&settings).expect("no output");
-        let reloads = ReloadHealth::new(jiff::Timestamp::UNIX_EPOCH);
+        let (audit, _writer) = Audit::start(&settings, None).expect("no output");
+        let reloads = ReloadHealth::new(jiff::Timestamp::UNIX_EPOCH, Arc::default());
         let text = Exposition::new(workers, audit.health(), reloads).text();
         for line in [
             r#"metafield_gateway_requests_total{operation="update",decision="allowed",code="ok"} 2"#,
             r#"metafield_gateway_requests_total{operation="unknown",decision="denied",code="unknown_route"} 2"#,
+            r#"metafield_gateway_caller_requests_total{caller="crm",decision="denied"} 2"#,
             "metafield_gateway_connections_open 2",
             r#"metafield_gateway_bare_closes_total{reason="head_timeout"} 2"#,
             r#"metafield_gateway_upstream_responses_total{status="200"} 2"#,
-            r#"metafield_gateway_upstream_duration_seconds_bucket{le="0.01"} 0"#,
+            r#"metafield_gateway_upstream_duration_seconds_bucket{le="0.016"} 0"#,
             r#"metafield_gateway_upstream_duration_seconds_bucket{le="0.025"} 2"#,
             r#"metafield_gateway_upstream_duration_seconds_bucket{le="+Inf"} 2"#,
             "metafield_gateway_upstream_duration_seconds_sum 0.04",

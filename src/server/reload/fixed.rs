@@ -1,7 +1,7 @@
 //! What a running gateway cannot change: doors, threads and logs stand as they were started. A new value is
 //! told and waits for the next start, except where it would change what the door promises.
 
-use crate::config::file::{File, Limits};
+use crate::config::file::{Admin, File, Limits};
 use crate::config::problem::{Place, Problem};
 
 /// The keys whose new values take effect at the next start.
@@ -28,7 +28,14 @@ pub(super) fn waiting(started: &File, new: &File) -> Vec<&'static str> {
         ("admin", {
             let admin = |file: &File| {
                 let admin = file.admin.as_ref();
-                admin.map(|admin| (admin.address.value.clone(), admin.hosts.clone()))
+                admin.map(|admin| {
+                    let Admin {
+                        address,
+                        hosts,
+                        page,
+                    } = admin;
+                    (address.value.clone(), hosts.clone(), page.value.clone())
+                })
             };
             admin(started) == admin(new)
         }),

@@ -4,59 +4,17 @@ use super::kubernetes::curl;
 use super::*;
 use crate::support::PATIENCE;
 use crate::support::http1::json as parsed;
-use std::fs;
+use crate::support::node::{self, REMEDY, succeeded};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::channel;
 
-const REMEDY: &str =
-    "this test needs Node.js with npm, and its package registry once: install `nodejs` and `npm`";
 const VERSION: &str = "oidc-provider-9.13.3";
-const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/oidc");
 
-/// The folder that holds the provider and what it needs, by its lock file; it is installed once.
+/// The provider's program.
 fn installed() -> PathBuf {
-    let node = Path::new(env!("CARGO_TARGET_TMPDIR")).join("node");
-    let place = node.join(VERSION);
-    if !place.exists() {
-        let beside = node.join(format!(
-            "installing-{}-{:?}",
-            std::process::id(),
-            std::thread::current().id()
-        ));
-        fs::create_dir_all(&beside).expect("a folder below target");
-        for name in ["package.json", "package-lock.json"] {
-            fs::copy(Path::new(SOURCES).join(name), beside.join(name)).expect("a copy");
-        }
-        let install = Command::new("npm")
-            .args([
-                "ci",
-                "--ignore-scripts",
-                "--no-audit",
-                "--no-fund",
-                "--silent",
-            ])
-            .current_dir(&beside)
-            .output();
-        succeeded(&install.unwrap_or_else(|error| panic!("{REMEDY}: {error}")));
-        if fs::rename(&beside, &place).is_err() {
-            // Another test or run was faster.
-            assert!(place.exists(), "the provider could not be moved into place");
-            drop(fs::remove_dir_all(&beside));
-        }
-    }
-    // The program is this tree's, and the packages are found beside it.
-    let script = place.join(format!("provider-{:?}.mjs", std::thread::current().id()));
-    fs::copy(Path::new(SOURCES).join("provider.mjs"), &script).expect("a copy");
-    script
-}
-
-fn succeeded(output: &Output) -> String {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let (out, errors) = (text(&output.stdout), text(&output.stderr));
-    assert!(output.status.success(), "{REMEDY}\n{out}\n{errors}");
-    out
+    node::program("oidc", VERSION, "provider.mjs")
 }
 
 /// A provider that runs; it is stopped when dropped.

@@ -279,6 +279,11 @@ impl Gateway {
         }
     }
 
+    /// Where the status page is.
+    pub fn page(&self) -> Option<Bound> {
+        self.server().page.clone()
+    }
+
     /// An answer of the admin listener.
     pub fn admin(&self, path: &str) -> Message {
         let address = self.admin_address();

@@ -1,6 +1,7 @@
 //! What the tests share: a gateway on a free port, a client that writes raw bytes, and upstreams
 //! named by their misbehaviour. Everything is real sockets on loopback; nothing sleeps.
 
+pub mod browser;
 pub mod client;
 pub mod client_h2;
 pub mod fake;
@@ -9,6 +10,7 @@ pub mod frames;
 pub mod gateway;
 pub mod http1;
 pub mod issuer;
+pub mod node;
 pub mod process;
 pub mod readings;
 pub mod redis;

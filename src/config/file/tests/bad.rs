@@ -142,7 +142,7 @@ token_sha256 = ["abc"]
 scope = ["store_v2_customers"]
 "#;
 
-const HEADS: [(&str, &str); 68] = [
+const HEADS: [(&str, &str); 72] = [
     (
         "worker = 2",
         "1:1 worker: unknown key | did you mean `workers`?",
@@ -265,6 +265,22 @@ const HEADS: [(&str, &str); 68] = [
     (
         "[admin]\naddress = \"127.0.0.1:9090\"\nhosts = [\"http://a\"]",
         "3:10 admin.hosts[0]: `http://a` is not a host name | write the name alone, without scheme and port",
+    ),
+    (
+        "[admin]\naddress = \"127.0.0.1:9090\"\npage = \"yes\"",
+        "3:8 admin.page: `yes` is not an IP address and a port | write `\"on\"`, `\"off\"`, or an address of its own such as `\"127.0.0.1:9091\"`",
+    ),
+    (
+        "[admin]\naddress = \"127.0.0.1:9090\"\npage = true",
+        "3:8 admin.page: expected a place, found a boolean | write `\"on\"`, `\"off\"`, or an address of its own such as `\"127.0.0.1:9091\"`",
+    ),
+    (
+        "[admin]\naddress = \"127.0.0.1:9090\"\npage = \"0.0.0.0:9090\"",
+        "3:8 admin.page: is also `admin.address` | write `\"on\"` for the page to be there too, or another address",
+    ),
+    (
+        "[admin]\naddress = \"127.0.0.1:9090\"\npage = \"127.0.0.1:8080\"",
+        "3:8 admin.page: is also `listen.address` | give each door its own",
     ),
     (
         "[admin]\naddress = \"127.0.0.1:9090\"\nhosts = []",
