@@ -206,6 +206,7 @@ struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
+    user: Signal,
     /// Set when the init system was told that the gateway stops.
     is_leaving: bool,
 }
@@ -216,16 +217,19 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
+            user: signal(SignalKind::user_defined1())?,
             is_leaving: false,
         })
     }
 
-    /// The next signal that asks for the end; a hang-up asks for a reload.
+    /// The next signal that asks for the end; a hang-up asks for a reload, the user's first for the audit log's file to
+    /// be opened again.
     async fn next(&mut self, server: &Server) -> &'static str {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return "SIGTERM",
                 _ = self.interrupt.recv() => return "SIGINT",
+                _ = self.user.recv() => server.reopen_audit(),
                 _ = self.hangup.recv() => {
                     if !self.is_leaving {
                         service::reloading();

@@ -27,6 +27,9 @@ stop accepting, answer what is open, end; a second one ends at once
 .TP
 .B SIGHUP
 read the configuration and all that it names again
+.TP
+.B SIGUSR1
+open the audit log's file again, after it was moved away
 .SH ENVIRONMENT
 .TP
 .B METAFIELD_GATEWAY_LOG

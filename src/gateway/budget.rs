@@ -1,11 +1,17 @@
 //! Memory that the requests of one worker may hold at once for their bodies, or for their answers.
 
+use crate::observe::Level;
 use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// So many bytes, shared.
 #[derive(Debug, Clone)]
-pub(super) struct Budget(Rc<Cell<usize>>);
+pub(super) struct Budget {
+    left: Rc<Cell<usize>>,
+    /// Where it is shown how many are taken.
+    level: Arc<Level>,
+}
 
 /// A share of the budget, given back when dropped.
 #[derive(Debug)]
@@ -19,8 +25,12 @@ pub(super) struct Hold {
 pub(super) struct Spent;
 
 impl Budget {
-    pub(super) fn new(bytes: usize) -> Self {
-        Self(Rc::new(Cell::new(bytes)))
+    /// A budget whose level is shown.
+    pub(super) fn new(bytes: usize, level: &Arc<Level>) -> Self {
+        Self {
+            left: Rc::new(Cell::new(bytes)),
+            level: Arc::clone(level),
+        }
     }
 
     /// A share of nothing yet.
@@ -36,8 +46,9 @@ impl Hold {
     /// Sees to it that the share is at least this many bytes.
     pub(super) fn cover(&mut self, bytes: usize) -> Result<(), Spent> {
         let more = bytes.saturating_sub(self.taken);
-        let left = self.budget.0.get().checked_sub(more).ok_or(Spent)?;
-        self.budget.0.set(left);
+        let left = self.budget.left.get().checked_sub(more).ok_or(Spent)?;
+        self.budget.left.set(left);
+        self.budget.level.rise(more);
         self.taken += more;
         Ok(())
     }
@@ -45,7 +56,8 @@ impl Hold {
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        self.budget.0.set(self.budget.0.get() + self.taken);
+        self.budget.left.set(self.budget.left.get() + self.taken);
+        self.budget.level.fall(self.taken);
     }
 }
 
@@ -55,17 +67,19 @@ mod tests {
 
     #[test]
     fn the_budget_is_given_back() {
-        let budget = Budget::new(10);
+        let level = Arc::<Level>::default();
+        let budget = Budget::new(10, &level);
         let mut one = budget.hold();
         assert_eq!(one.cover(6), Ok(()));
         let mut two = budget.hold();
         assert_eq!(two.cover(5), Err(Spent));
         assert_eq!(two.cover(4), Ok(()));
         assert_eq!(two.cover(3), Ok(()));
+        assert_eq!(level.get(), 10);
         drop(one);
         assert_eq!(two.cover(10), Ok(()));
         assert_eq!(two.cover(11), Err(Spent));
         drop(two);
-        assert_eq!(budget.0.get(), 10);
+        assert_eq!((budget.left.get(), level.get()), (10, 0));
     }
 }

@@ -31,8 +31,8 @@ impl Current {
         Self {
             generation,
             upstream: Rc::new(upstream(&snapshot, workers, metrics)),
-            bodies: Budget::new(bodies),
-            answers: Budget::new(answers),
+            bodies: Budget::new(bodies, &metrics.bodies),
+            answers: Budget::new(answers, &metrics.answers),
             tallies: tallies(&snapshot),
             snapshot,
         }
@@ -73,19 +73,19 @@ impl Current {
             Rc::new(upstream(&snapshot, workers, metrics))
         };
         let (bodies, answers) = memory(&snapshot, workers);
-        let kept = |budget: &Budget, before: usize, now: usize| {
+        let kept = |budget: &Budget, level, before: usize, now: usize| {
             if before == now {
                 budget.clone()
             } else {
-                Budget::new(now)
+                Budget::new(now, level)
             }
         };
         let before = memory(&self.snapshot, workers);
         Self {
             generation,
             upstream,
-            bodies: kept(&self.bodies, before.0, bodies),
-            answers: kept(&self.answers, before.1, answers),
+            bodies: kept(&self.bodies, &metrics.bodies, before.0, bodies),
+            answers: kept(&self.answers, &metrics.answers, before.1, answers),
             tallies: tallies(&snapshot),
             snapshot,
         }

@@ -242,7 +242,7 @@ impl Entry {
         line.upstream = self.progress.took();
         line.reported = self.reported.code();
         line.duration = self.began.elapsed();
-        self.metrics.request(line.verb, outcome);
+        self.metrics.request(line.verb, outcome, line.duration);
         if let Some(tally) = &self.tally {
             tally.count(outcome.allowed());
         }

@@ -87,6 +87,11 @@ impl ProcessWide {
             lines,
         }
     }
+
+    /// How many metafields' owners are remembered.
+    pub fn remembered(&self) -> usize {
+        self.owners.count()
+    }
 }
 
 /// Everything that the requests of one worker share. It never leaves its thread.

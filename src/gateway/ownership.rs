@@ -29,6 +29,11 @@ use std::sync::OnceLock;
 pub(super) struct Owners(OnceLock<Memory>);
 
 impl Owners {
+    /// How many owners are remembered.
+    pub(super) fn count(&self) -> usize {
+        self.0.get().map_or(0, Memory::count)
+    }
+
     /// The memory, where it is in use or this snapshot wants it to be.
     pub(super) fn memory(&self, snapshot: &Snapshot) -> Option<&Memory> {
         match &snapshot.ownership {

@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn the_room_is_kept_until_the_last_part_is_gone() {
-        let budget = Budget::new(10);
+        let budget = Budget::new(10, &std::sync::Arc::default());
         let mut hold = budget.hold();
         hold.cover(8).expect("room");
         let mut piece = Piece::within(Bytes::from_static(b"01234567"), hold);

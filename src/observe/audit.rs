@@ -2,27 +2,19 @@
 //! sent upstream, so that a line cannot be lost for want of room; a thread of its own writes, so that
 //! a slow output never holds a request up. While the output fails, lines wait and are written later.
 
+mod writing;
+
 use super::line::Line;
 use super::recent::Recent;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-
-/// How long the writer waits before it tries a failing output again: short enough that a moment's
-/// trouble passes unnoticed, long enough not to spin.
-const RETRY: Duration = Duration::from_millis(200);
-
-/// The most bytes gathered for one write.
-const BATCH: usize = 64 * 1024;
-
-/// The most bytes that are kept for the next batch.
-const KEPT: usize = 2 * BATCH;
+use writing::{Message, Sink, write_lines};
 
 /// What the configuration says of the audit log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,7 +68,7 @@ pub struct Audit {
 /// The channel has no bound of its own: a line enters it only with its places.
 #[derive(Debug, Clone)]
 struct Queue {
-    lines: mpsc::UnboundedSender<(Line, OwnedSemaphorePermit)>,
+    lines: mpsc::UnboundedSender<Message>,
     places: Arc<Semaphore>,
     size: u32,
 }
@@ -86,6 +78,14 @@ struct State {
     failing: AtomicBool,
     written: AtomicU64,
     lost: AtomicU64,
+    /// Set by whoever wants the output opened again.
+    reopen: AtomicBool,
+}
+
+impl State {
+    fn is_to_reopen(&self) -> bool {
+        self.reopen.swap(false, Ordering::AcqRel)
+    }
 }
 
 /// A place in the queue.
@@ -101,27 +101,33 @@ pub struct Writer {
 impl Audit {
     /// Opens the output and starts the writer, which also gives each decision to `recent`.
     pub fn start(settings: &AuditSettings, recent: Option<Recent>) -> io::Result<(Self, Writer)> {
-        let output: Box<dyn Write + Send> = match &settings.output {
+        let sink = match &settings.output {
             Output::Off => {
                 return Ok((Self::new(None, settings.on_failure), Writer { done: None }));
             }
             // Not `io::stdout()`: it keeps bytes back that it has said to be written, so that after a
             // failure nobody knows from where to go on.
-            Output::Stdout => Box::new(File::from(io::stdout().as_fd().try_clone_to_owned()?)),
-            Output::File(path) => Box::new(
-                OpenOptions::new()
-                    .append(true)
-                    .create(true)
-                    .mode(0o640)
-                    .open(path)?,
-            ),
+            Output::Stdout => {
+                let stdout = io::stdout().as_fd().try_clone_to_owned()?;
+                Sink::new(Box::new(File::from(stdout)))
+            }
+            Output::File(path) => Sink::file(path)?,
         };
-        Self::start_on(output, settings.on_failure, settings.queue, recent)
+        Self::start_in(sink, settings.on_failure, settings.queue, recent)
     }
 
     /// Starts the writer on an output that is open already.
     pub fn start_on(
         output: Box<dyn Write + Send>,
+        on_failure: OnFailure,
+        queue: usize,
+        recent: Option<Recent>,
+    ) -> io::Result<(Self, Writer)> {
+        Self::start_in(Sink::new(output), on_failure, queue, recent)
+    }
+
+    fn start_in(
+        sink: Sink,
         on_failure: OnFailure,
         queue: usize,
         recent: Option<Recent>,
@@ -142,7 +148,7 @@ impl Audit {
         std::thread::Builder::new()
             .name("audit".to_owned())
             .spawn(move || {
-                write_lines(lines, output, &state, recent.as_ref());
+                write_lines(lines, sink, &state, recent.as_ref());
                 drop(finished);
             })?;
         Ok((audit, Writer { done: Some(done) }))
@@ -179,7 +185,8 @@ impl Audit {
             .and_then(|place| place.0)
             .or_else(|| queue.place(line.weight(), line.identified_by.is_some()));
         // The writer ends only after every sender, so that a line with a place is always taken.
-        let taken = permit.is_some_and(|permit| queue.lines.send((line, permit)).is_ok());
+        let taken =
+            permit.is_some_and(|permit| queue.lines.send(Message::Line(line, permit)).is_ok());
         if !taken {
             self.state.lost.fetch_add(1, Ordering::Relaxed);
         }
@@ -187,7 +194,19 @@ impl Audit {
 
     /// A view of the log that does not keep it open.
     pub fn health(&self) -> AuditHealth {
-        AuditHealth(Arc::clone(&self.state))
+        let queue = self.queue.as_ref();
+        AuditHealth {
+            state: Arc::clone(&self.state),
+            places: queue.map(|queue| (Arc::clone(&queue.places), queue.size)),
+        }
+    }
+
+    /// What opens the file again; it does not keep the log open.
+    pub fn reopener(&self) -> Reopener {
+        Reopener {
+            state: Arc::clone(&self.state),
+            lines: self.queue.as_ref().map(|queue| queue.lines.downgrade()),
+        }
     }
 
     fn is_failing(&self) -> bool {
@@ -211,22 +230,57 @@ impl Queue {
 
 /// How the audit log is doing.
 #[derive(Debug, Clone)]
-pub struct AuditHealth(Arc<State>);
+pub struct AuditHealth {
+    state: Arc<State>,
+    places: Option<(Arc<Semaphore>, u32)>,
+}
+
+/// Has the audit log's file opened again, after it was moved away.
+#[derive(Debug)]
+pub struct Reopener {
+    state: Arc<State>,
+    lines: Option<mpsc::WeakUnboundedSender<Message>>,
+}
+
+impl Reopener {
+    /// From the next line on it is the file that is at the path then, which is made if there is none. A line that the
+    /// file before could not take to its end is written anew.
+    pub fn reopen(&self) {
+        self.state.reopen.store(true, Ordering::Release);
+        // Wakes a writer that has nothing to write; one that has looks by itself.
+        if let Some(lines) = self
+            .lines
+            .as_ref()
+            .and_then(mpsc::WeakUnboundedSender::upgrade)
+        {
+            drop(lines.send(Message::Reopen));
+        }
+    }
+}
 
 impl AuditHealth {
     /// Whether the output fails now.
     pub fn is_failing(&self) -> bool {
-        self.0.failing.load(Ordering::Relaxed)
+        self.state.failing.load(Ordering::Relaxed)
+    }
+
+    /// How many of the queue's places are taken, and how many it has; none where there is no log.
+    pub fn places(&self) -> (u64, u64) {
+        let Some((places, size)) = &self.places else {
+            return (0, 0);
+        };
+        let (free, size) = (places.available_permits() as u64, u64::from(*size));
+        (size.saturating_sub(free), size)
     }
 
     /// How many lines were written since the start.
     pub fn written(&self) -> u64 {
-        self.0.written.load(Ordering::Relaxed)
+        self.state.written.load(Ordering::Relaxed)
     }
 
     /// How many lines found no room since the start.
     pub fn lost(&self) -> u64 {
-        self.0.lost.load(Ordering::Relaxed)
+        self.state.lost.load(Ordering::Relaxed)
     }
 }
 
@@ -237,67 +291,6 @@ impl Writer {
         self.done.is_none_or(|done| {
             done.recv_timeout(patience) == Err(std::sync::mpsc::RecvTimeoutError::Disconnected)
         })
-    }
-}
-
-fn write_lines(
-    mut lines: mpsc::UnboundedReceiver<(Line, OwnedSemaphorePermit)>,
-    mut output: Box<dyn Write + Send>,
-    state: &State,
-    recent: Option<&Recent>,
-) {
-    let mut batch = Vec::with_capacity(BATCH);
-    let mut places = Vec::new();
-    let mut shown = Vec::new();
-    while let Some(first) = lines.blocking_recv() {
-        let mut next = Some(first);
-        while let Some((line, place)) = next {
-            line.push_json(&mut batch);
-            places.push(place);
-            if recent.is_some() {
-                shown.push(line);
-            }
-            next = (batch.len() < BATCH)
-                .then(|| lines.try_recv().ok())
-                .flatten();
-        }
-        if let Some(recent) = recent {
-            // Before they are written: an operator looks when that fails.
-            recent.keep(shown.drain(..));
-        }
-        write_all(&batch, &mut output, state);
-        state
-            .written
-            .fetch_add(places.len() as u64, Ordering::Relaxed);
-        places.clear();
-        batch.clear();
-        batch.shrink_to(KEPT);
-    }
-}
-
-/// Writes a batch, for as long as it takes. The output keeps nothing back, so that what it has taken
-/// need not be flushed.
-fn write_all(mut batch: &[u8], output: &mut Box<dyn Write + Send>, state: &State) {
-    while !batch.is_empty() {
-        match output.write(batch) {
-            Ok(count @ 1..) => {
-                batch = batch.get(count..).unwrap_or_default();
-                if state.failing.swap(false, Ordering::Relaxed) {
-                    tracing::warn!("the audit log can be written again");
-                }
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            failure => {
-                if !state.failing.swap(true, Ordering::Relaxed) {
-                    let cause = failure.err().map_or_else(
-                        || "nothing was written".to_owned(),
-                        |error| error.to_string(),
-                    );
-                    tracing::error!(cause, "the audit log cannot be written");
-                }
-                std::thread::sleep(RETRY);
-            }
-        }
     }
 }
 

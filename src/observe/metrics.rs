@@ -15,7 +15,26 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-/// Upper bounds of the upstream latency's buckets, in seconds: BigCommerce answers in tens to
+/// How long something took, in the buckets of [`BUCKETS`] and one for what is beyond.
+#[derive(Debug, Default)]
+pub(super) struct Durations {
+    buckets: [Counter; BUCKETS.len() + 1],
+    microseconds: Counter,
+}
+
+impl Durations {
+    fn add(&self, took: Duration) {
+        let seconds = took.as_secs_f64();
+        let bucket = BUCKETS.partition_point(|bound| *bound < seconds);
+        if let Some(counter) = self.buckets.get(bucket) {
+            counter.add(1);
+        }
+        let micros = u64::try_from(took.as_micros()).unwrap_or(0);
+        self.microseconds.add(micros);
+    }
+}
+
+/// Upper bounds of the latencies' buckets, in seconds: BigCommerce answers in tens to
 /// hundreds of milliseconds, and the deadline is below 7 s. Each is about 1.6 times the one before (the series R5
 /// of ISO 3, rounded), so that a quantile read from them is wrong by a quarter at most.
 pub(super) const BUCKETS: [f64; 21] = [
@@ -51,6 +70,27 @@ impl Counter {
 
     pub(super) fn get(&self) -> u64 {
         self.0.load(Relaxed)
+    }
+}
+
+/// How much of something is taken now; one writer, and any thread may read it.
+#[derive(Debug, Default)]
+pub struct Level(Counter);
+
+impl Level {
+    /// More is taken.
+    pub fn rise(&self, by: usize) {
+        self.0.add(by as u64);
+    }
+
+    /// Some is given back.
+    pub fn fall(&self, by: usize) {
+        self.0.add((by as u64).wrapping_neg());
+    }
+
+    /// How much is taken.
+    pub fn get(&self) -> u64 {
+        self.0.get()
     }
 }
 
@@ -177,8 +217,14 @@ pub struct WorkerMetrics {
     reported: [Counter; Code::ALL.len()],
     previous_credential: Counter,
     upstream_status: Vec<Counter>,
-    upstream_buckets: [Counter; BUCKETS.len() + 1],
-    upstream_microseconds: Counter,
+    upstream: Durations,
+    /// Of the requests that policy allowed, and of those that it did not.
+    allowed: Durations,
+    denied: Durations,
+    /// The bytes that bodies and answers take in memory.
+    pub bodies: Arc<Level>,
+    /// As above, of answers.
+    pub answers: Arc<Level>,
     owners_hit: Counter,
     owners_missed: Counter,
     looked_up: [Counter; LookUp::ALL.len()],
@@ -201,8 +247,11 @@ impl Default for WorkerMetrics {
             upstream_status: std::iter::repeat_with(Counter::default)
                 .take(1000)
                 .collect(),
-            upstream_buckets: Default::default(),
-            upstream_microseconds: Counter::default(),
+            upstream: Durations::default(),
+            allowed: Durations::default(),
+            denied: Durations::default(),
+            bodies: Arc::default(),
+            answers: Arc::default(),
             owners_hit: Counter::default(),
             owners_missed: Counter::default(),
             looked_up: Default::default(),
@@ -212,8 +261,13 @@ impl Default for WorkerMetrics {
 }
 
 impl WorkerMetrics {
-    /// A request ended.
-    pub fn request(&self, verb: Option<Verb>, outcome: Outcome) {
+    /// A request ended after so long.
+    pub fn request(&self, verb: Option<Verb>, outcome: Outcome, took: Duration) {
+        if outcome.allowed() {
+            self.allowed.add(took);
+        } else {
+            self.denied.add(took);
+        }
         let verb = verb.map_or(Verb::ALL.len(), |verb| verb as usize);
         let outcome = match outcome {
             Outcome::Refused(code) | Outcome::AnswerCut(code) => code as usize,
@@ -289,16 +343,7 @@ impl WorkerMetrics {
         if let Some(counter) = self.upstream_status.get(usize::from(status)) {
             counter.add(1);
         }
-        let seconds = after.as_secs_f64();
-        let bucket = BUCKETS
-            .iter()
-            .position(|bound| seconds <= *bound)
-            .unwrap_or(BUCKETS.len());
-        if let Some(counter) = self.upstream_buckets.get(bucket) {
-            counter.add(1);
-        }
-        self.upstream_microseconds
-            .add(u64::try_from(after.as_micros()).unwrap_or(0));
+        self.upstream.add(after);
     }
 
     /// The owners of so many metafields were remembered, and of so many not.

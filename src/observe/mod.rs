@@ -11,12 +11,12 @@ mod reloads;
 mod status;
 mod tally;
 
-pub use audit::{Audit, AuditHealth, AuditSettings, OnFailure, Output, Place, Writer};
+pub use audit::{Audit, AuditHealth, AuditSettings, OnFailure, Output, Place, Reopener, Writer};
 pub use budgets::{Budgets, Waiting};
 pub use clock::{Clock, Hand};
 pub use issuers::Board;
 pub use line::{CorrelationId, Line, Outcome, Peer, Sent, Used};
-pub use metrics::{BareClose, Exposition, Judged, LookUp, WorkerMetrics};
+pub use metrics::{BareClose, Exposition, Judged, Level, LookUp, WorkerMetrics};
 pub use recent::Recent;
 pub use reloads::{ReloadHealth, Reloads};
 pub use status::{Status, Told};

@@ -9,7 +9,7 @@ use super::control::{Controller, Stage};
 use super::listener::{Bound, Door, Listener};
 use super::{Followers, StartError};
 use crate::config::file;
-use crate::gateway::Stream;
+use crate::gateway::{ProcessWide, Stream};
 use crate::observe::{
     AuditHealth, Board, Budgets, Exposition, Recent, ReloadHealth, Status, WorkerMetrics,
 };
@@ -97,7 +97,12 @@ pub(super) fn start(admin: Admin, doors: Vec<(Listener, Bound, Shows)>) -> Resul
 }
 
 /// What can be seen of a running gateway: its workers, its audit log, its configuration.
-pub(super) type Seen = (Vec<Arc<WorkerMetrics>>, AuditHealth, ReloadHealth);
+pub(super) struct Seen {
+    pub(super) workers: Vec<Arc<WorkerMetrics>>,
+    pub(super) audit: AuditHealth,
+    pub(super) reloads: ReloadHealth,
+    pub(super) shared: Arc<ProcessWide>,
+}
 
 impl Desk {
     fn new(mut admin: Admin) -> Self {
@@ -260,12 +265,19 @@ impl Admin {
     pub(super) fn new(
         settings: &file::Admin,
         controller: Arc<Controller>,
-        (workers, audit, reloads): Seen,
+        seen: Seen,
         followers: &Followers,
         page: Option<Recent>,
     ) -> Self {
         let (board, budgets) = (followers.board.clone(), followers.budgets.clone());
-        let exposition = Exposition::new(workers.clone(), audit.clone(), reloads.clone());
+        let Seen {
+            workers,
+            audit,
+            reloads,
+            shared,
+        } = seen;
+        let exposition = Exposition::new(workers.clone(), audit.clone(), reloads.clone())
+            .remembering(move || shared.remembered());
         let status = page.map(|recent| {
             let (followed, began) = ((board.clone(), budgets.clone()), reloads.now().since);
             Status::new(workers, audit, recent, reloads.clone(), followed, began)

@@ -32,10 +32,10 @@ use crate::config::file::File;
 use crate::config::{Live, Loaded, Snapshot};
 use crate::gateway::{Lines, ProcessWide, Renewals};
 use crate::observe::{
-    Audit, AuditSettings, Board, Budgets, Clock, Output, Recent, ReloadHealth, WorkerMetrics,
-    Writer,
+    Audit, AuditSettings, Board, Budgets, Clock, Output, Recent, ReloadHealth, Reopener,
+    WorkerMetrics, Writer,
 };
-use admin::Admin;
+use admin::{Admin, Seen};
 use admission::Admission;
 use control::Controller;
 use handover::Offer;
@@ -132,6 +132,7 @@ pub struct Server {
     controller: Arc<Controller>,
     workers: Vec<JoinHandle<io::Result<()>>>,
     writer: Writer,
+    reopener: Reopener,
     sockets: Vec<SocketFile>,
     /// The files of sockets that another gateway has too.
     shared_files: Vec<SocketFile>,
@@ -208,34 +209,35 @@ impl Server {
         let owned = (inherited.are_own(), inherited.are_lent());
         let doors = doors::open(&file, inherited)?;
         let (admin, page) = doors.admin();
-        let is_kept = file.audit.output.value != Output::Off;
-        let recent = page.as_ref().map(|_| Recent::new(is_kept));
-        let (audit, writer) = start_audit(&file, recent.clone())?;
+        let (audit, writer, recent) = start_audit(&file, page.is_some())?;
         let count = file.workers.unwrap_or_else(default_workers);
         let metrics: Vec<Arc<WorkerMetrics>> = for_each(count);
         let controller = Arc::new(Controller::new(count));
         let reloads = ReloadHealth::new(reload::now(), reload::warned(&file));
         let lines = Lines::default();
         let followers = start_followers(&snapshot, &lines, clock, &controller)?;
+        let shared = Arc::new(ProcessWide::new(followers.budgets.waiting(), lines));
         let offered = doors::offered(&file, &doors)?;
         let (sockets, shared_files) = socket_files(doors.bound(), owned);
         let (listener, address) = doors.callers;
         if let Some(settings) = &file.admin {
-            let seen = (metrics.clone(), audit.health(), reloads.clone());
+            let seen = Seen {
+                workers: metrics.clone(),
+                audit: audit.health(),
+                reloads: reloads.clone(),
+                shared: Arc::clone(&shared),
+            };
             let control = Arc::clone(&controller);
             let admin = Admin::new(settings, control, seen, &followers, recent);
             admin::start(admin, doors.admin)?;
         }
-        let shared = Arc::new(ProcessWide::new(followers.budgets.waiting(), lines));
         let admission = Admission::new(&snapshot.limits);
         let drain_timeout = file.drain_timeout;
         let live = Arc::new(Live::new(snapshot));
-        let reloading = source.map(|source| {
-            let reloader =
-                Reloader::new(source, file, Arc::clone(&live), reloads, followers.clone());
-            start_reloader(reloader)
+        let reloader = source.map(|source| {
+            Reloader::new(source, file, Arc::clone(&live), reloads, followers.clone())
         });
-        let (reloader, renewals) = reloading.transpose()?.unzip();
+        let (reloader, renewals) = reloader.map(start_reloader).transpose()?.unzip();
         let pulses: Vec<Arc<AtomicU64>> = for_each(count);
         let worker = |metrics, pulse: &Arc<AtomicU64>| {
             start_worker(Worker {
@@ -263,6 +265,7 @@ impl Server {
             page,
             controller,
             workers,
+            reopener: audit.reopener(),
             writer,
             sockets,
             shared_files,
@@ -301,6 +304,11 @@ impl Server {
             offer.withdraw();
         }
         self.controller.advance(stage);
+    }
+
+    /// Has the audit log's file opened again, after it was moved away.
+    pub fn reopen_audit(&self) {
+        self.reopener.reopen();
     }
 
     /// Whether every worker accepts connections.
@@ -394,16 +402,20 @@ fn start_followers(
     Ok(followers)
 }
 
-fn start_audit(file: &File, recent: Option<Recent>) -> Result<(Audit, Writer), StartError> {
+/// Opens the audit log. Where there is a page, the last decisions are kept for it.
+fn start_audit(file: &File, has_page: bool) -> Result<(Audit, Writer, Option<Recent>), StartError> {
     let settings = AuditSettings {
         output: file.audit.output.value.clone(),
         on_failure: file.audit.on_failure,
         queue: file.audit.queue,
     };
-    Audit::start(&settings, recent).map_err(|source| StartError::Audit {
-        path: settings.output.to_string(),
-        source,
-    })
+    let recent = has_page.then(|| Recent::new(settings.output != Output::Off));
+    let (audit, writer) =
+        Audit::start(&settings, recent.clone()).map_err(|source| StartError::Audit {
+            path: settings.output.to_string(),
+            source,
+        })?;
+    Ok((audit, writer, recent))
 }
 
 /// What each worker has of its own, and others look at.

@@ -116,6 +116,11 @@ impl Remembered {
 }
 
 impl Memory {
+    /// How many owners are remembered.
+    pub(super) fn count(&self) -> usize {
+        self.entries.len()
+    }
+
     pub(super) fn new(entries: usize) -> Self {
         Self {
             entries: Cache::new(entries),

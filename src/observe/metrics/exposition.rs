@@ -5,15 +5,21 @@ use super::super::audit::AuditHealth;
 use super::super::budgets::Budgets;
 use super::super::issuers::Board;
 use super::super::reloads::ReloadHealth;
-use super::{BUCKETS, BareClose, Counter, Judged, LookUp, WorkerMetrics, sums};
+use super::{BUCKETS, BareClose, Counter, Durations, Judged, Level, LookUp, WorkerMetrics, sums};
 use crate::denial::Code;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, text};
 use prometheus_client::metrics::MetricType;
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Registry, Unit};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
+
+static SECONDS: Unit = Unit::Seconds;
+
+/// One of the things that each worker has.
+type Kind<T> = fn(&WorkerMetrics) -> &T;
 
 /// What `/metrics` shows.
 #[derive(Debug)]
@@ -49,6 +55,14 @@ impl Exposition {
         self
     }
 
+    /// The same with how many metafields' owners are remembered.
+    #[must_use]
+    pub fn remembering(mut self, count: impl Fn() -> usize + Send + Sync + 'static) -> Self {
+        self.registry
+            .register_collector(Box::new(Remembered(Box::new(count))));
+        self
+    }
+
     /// The counters as they stand now, in the `OpenMetrics` text format.
     pub fn text(&self) -> String {
         let mut out = String::new();
@@ -57,6 +71,26 @@ impl Exposition {
             // Writing to a string cannot fail; an empty page is what a scraper can tell from a good one.
             Err(_) => String::new(),
         }
+    }
+}
+
+/// How many metafields' owners are remembered.
+struct Remembered(Box<dyn Fn() -> usize + Send + Sync>);
+
+impl fmt::Debug for Remembered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Remembered").field(&self.0()).finish()
+    }
+}
+
+impl Collector for Remembered {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        gauge(
+            &mut encoder,
+            "ownership_entries",
+            "Metafields whose owner is remembered",
+            self.0() as u64,
+        )
     }
 }
 
@@ -82,6 +116,20 @@ impl Workers {
                 ("code", ended.code),
             ];
             count_of(family.encode_family(&labels)?, ended.count)?;
+        }
+        Ok(())
+    }
+
+    /// Unlike those of `requests`, these series are there before anything happens: an alert sees the first failure.
+    fn failures(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let help = "Requests that ended with a code of the gateway's, by code; every code is there from the start on";
+        let mut family = encoder.encode_descriptor("failures", help, None, MetricType::Counter)?;
+        for code in Code::ALL {
+            let labels = [("code", code.as_str())];
+            count_of(
+                family.encode_family(&labels)?,
+                sums::with_code(&self.each, *code),
+            )?;
         }
         Ok(())
     }
@@ -204,20 +252,43 @@ impl Workers {
         self.latency(encoder)
     }
 
+    /// How long the upstream took, and requests in all.
     fn latency(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let (counts, took) = sums::latency(&self.each);
-        let bounds = BUCKETS.into_iter().chain([f64::INFINITY]);
-        let buckets: Vec<(f64, u64)> = bounds.zip(counts).collect();
-        let count = buckets.iter().map(|(_, count)| count).sum();
         let help = "From the first try to send to the head of the upstream's answer";
-        let unit = prometheus_client::registry::Unit::Seconds;
-        let mut family = encoder.encode_descriptor(
-            "upstream_duration",
-            help,
-            Some(&unit),
-            MetricType::Histogram,
-        )?;
-        family.encode_histogram::<[(&str, &str); 0]>(took.as_secs_f64(), count, &buckets, None)
+        let mut family = histogram(encoder, "upstream_duration", help)?;
+        encode(&mut family, sums::latency(&self.each))?;
+        let help = "From the arrival of a request's head to its outcome, by decision";
+        let mut family = histogram(encoder, "request_duration", help)?;
+        let kinds: [(&str, Kind<Durations>); 2] = [
+            ("allowed", |worker| &worker.allowed),
+            ("denied", |worker| &worker.denied),
+        ];
+        for (decision, kind) in kinds {
+            let labels = [("decision", decision)];
+            encode(
+                &mut family.encode_family(&labels)?,
+                sums::durations(&self.each, kind),
+            )?;
+        }
+        Ok(())
+    }
+
+    fn memory(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let help = "Memory that is held for requests' bodies and for answers";
+        let unit = Unit::Bytes;
+        let mut family =
+            encoder.encode_descriptor("memory", help, Some(&unit), MetricType::Gauge)?;
+        let kinds: [(&str, Kind<Level>); 2] = [
+            ("bodies", |worker| &worker.bodies),
+            ("answers", |worker| &worker.answers),
+        ];
+        for (what, kind) in kinds {
+            let taken: u64 = self.each.iter().map(|worker| kind(worker).get()).sum();
+            family
+                .encode_family(&[("for", what)])?
+                .encode_gauge(&taken)?;
+        }
+        Ok(())
     }
 
     fn ownership(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
@@ -265,6 +336,19 @@ impl Workers {
             "Audit lines that found no room",
             self.audit.lost(),
         )?;
+        let (taken, places) = self.audit.places();
+        gauge(
+            encoder,
+            "audit_queue_taken",
+            "Places of the audit log's queue that are taken",
+            taken,
+        )?;
+        gauge(
+            encoder,
+            "audit_queue_places",
+            "Places that the audit log's queue has",
+            places,
+        )?;
         gauge(
             encoder,
             "audit_failing",
@@ -276,10 +360,9 @@ impl Workers {
 
 impl Collector for Workers {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let version = [("version", env!("CARGO_PKG_VERSION"))];
-        let mut build =
-            encoder.encode_descriptor("build", "The gateway's version", None, MetricType::Gauge)?;
-        build.encode_family(&version)?.encode_gauge(&1_u64)?;
+        encoder
+            .encode_descriptor("build", "The gateway's version", None, MetricType::Info)?
+            .encode_info(&[("version", env!("CARGO_PKG_VERSION"))])?;
         gauge(
             &mut encoder,
             "workers",
@@ -287,11 +370,13 @@ impl Collector for Workers {
             self.each.len() as u64,
         )?;
         self.requests(&mut encoder)?;
+        self.failures(&mut encoder)?;
         self.callers(&mut encoder)?;
         self.reported(&mut encoder)?;
         self.connections(&mut encoder)?;
         self.judged(&mut encoder)?;
         self.upstream(&mut encoder)?;
+        self.memory(&mut encoder)?;
         self.ownership(&mut encoder)?;
         self.audit(&mut encoder)?;
         self.reloads.now().encode(&mut encoder)
@@ -300,6 +385,22 @@ impl Collector for Workers {
 
 pub(in crate::observe) fn count_of(mut encoder: MetricEncoder<'_>, count: u64) -> fmt::Result {
     encoder.encode_counter::<[(&str, &str); 0], _, f64>(&count, None)
+}
+
+fn histogram<'e>(
+    encoder: &'e mut DescriptorEncoder<'_>,
+    name: &'e str,
+    help: &str,
+) -> Result<MetricEncoder<'e>, fmt::Error> {
+    encoder.encode_descriptor(name, help, Some(&SECONDS), MetricType::Histogram)
+}
+
+/// Writes what was measured into a histogram.
+fn encode(family: &mut MetricEncoder<'_>, (counts, took): (Vec<u64>, Duration)) -> fmt::Result {
+    let bounds = BUCKETS.into_iter().chain([f64::INFINITY]);
+    let buckets: Vec<(f64, u64)> = bounds.zip(counts).collect();
+    let count = buckets.iter().map(|(_, count)| count).sum();
+    family.encode_histogram::<[(&str, &str); 0]>(took.as_secs_f64(), count, &buckets, None)
 }
 
 fn counter(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, count: u64) -> fmt::Result {
@@ -326,7 +427,6 @@ mod tests {
     use super::super::super::line::Outcome;
     use super::*;
     use crate::policy::vocabulary::Verb;
-    use std::time::Duration;
 
     #[test]
     fn workers_are_summed() {
@@ -335,8 +435,12 @@ mod tests {
             Arc::new(WorkerMetrics::default()),
         ];
         for worker in &workers {
-            worker.request(Some(Verb::Update), Outcome::Answered);
-            worker.request(None, Outcome::Refused(Code::UnknownRoute));
+            worker.request(
+                Some(Verb::Update),
+                Outcome::Answered,
+                Duration::from_millis(30),
+            );
+            worker.request(None, Outcome::Refused(Code::UnknownRoute), Duration::ZERO);
             worker.accepted();
             worker.caller("crm").count(false);
             worker.upstream_answered(200, Duration::from_millis(20));
@@ -353,6 +457,8 @@ mod tests {
         for line in [
             r#"metafield_gateway_requests_total{operation="update",decision="allowed",code="ok"} 2"#,
             r#"metafield_gateway_requests_total{operation="unknown",decision="denied",code="unknown_route"} 2"#,
+            r#"metafield_gateway_failures_total{code="unknown_route"} 2"#,
+            r#"metafield_gateway_failures_total{code="credential_echoed"} 0"#,
             r#"metafield_gateway_caller_requests_total{caller="crm",decision="denied"} 2"#,
             "metafield_gateway_connections_open 2",
             r#"metafield_gateway_bare_closes_total{reason="head_timeout"} 2"#,
@@ -361,6 +467,9 @@ mod tests {
             r#"metafield_gateway_upstream_duration_seconds_bucket{le="0.025"} 2"#,
             r#"metafield_gateway_upstream_duration_seconds_bucket{le="+Inf"} 2"#,
             "metafield_gateway_upstream_duration_seconds_sum 0.04",
+            r#"metafield_gateway_request_duration_seconds_bucket{le="0.04",decision="allowed"} 2"#,
+            r#"metafield_gateway_request_duration_seconds_bucket{le="0.025",decision="allowed"} 0"#,
+            r#"metafield_gateway_memory_bytes{for="bodies"} 0"#,
             "metafield_gateway_audit_failing 0",
             "metafield_gateway_configuration_generation 1",
             r#"metafield_gateway_configuration_loads_total{outcome="refused"} 0"#,

@@ -1,6 +1,6 @@
 //! The counters of all workers, summed.
 
-use super::{BUCKETS, Counter, OTHERS, OUTCOMES, VERBS, WorkerMetrics};
+use super::{BUCKETS, Counter, Durations, OTHERS, OUTCOMES, VERBS, WorkerMetrics};
 use crate::denial::Code;
 use crate::policy::vocabulary::Verb;
 use std::sync::Arc;
@@ -38,6 +38,16 @@ pub(in crate::observe) fn requests(workers: &[Arc<WorkerMetrics>]) -> impl Itera
     })
 }
 
+/// The requests that ended with a code.
+pub(in crate::observe) fn with_code(workers: &[Arc<WorkerMetrics>], code: Code) -> u64 {
+    let of = |verb: usize| {
+        sum(workers, |worker| {
+            worker.requests.get(verb)?.get(code as usize)
+        })
+    };
+    (0..VERBS).map(of).sum()
+}
+
 fn labels(outcome: usize) -> (&'static str, &'static str) {
     match (Code::ALL.get(outcome), outcome.checked_sub(Code::ALL.len())) {
         (Some(code), _) if code.follows_permission() => ("allowed", code.as_str()),
@@ -59,17 +69,21 @@ pub(in crate::observe) fn answers(
     })
 }
 
-/// The upstream's answers by how long they took, one number for each of [`BUCKETS`] and one for those beyond; and how
-/// long they took in all.
-pub(in crate::observe) fn latency(workers: &[Arc<WorkerMetrics>]) -> (Vec<u64>, Duration) {
-    let of = |bucket| {
-        sum(workers, |worker: &WorkerMetrics| {
-            worker.upstream_buckets.get(bucket)
-        })
-    };
-    let micros = sum(workers, |worker| Some(&worker.upstream_microseconds));
+/// What the workers measured of one kind: one number for each of [`BUCKETS`] and one for what is beyond, and how long
+/// all took together.
+pub(in crate::observe) fn durations(
+    workers: &[Arc<WorkerMetrics>],
+    kind: impl Fn(&WorkerMetrics) -> &Durations,
+) -> (Vec<u64>, Duration) {
+    let of = |bucket| sum(workers, |worker| kind(worker).buckets.get(bucket));
+    let micros = sum(workers, |worker| Some(&kind(worker).microseconds));
     (
         (0..=BUCKETS.len()).map(of).collect(),
         Duration::from_micros(micros),
     )
+}
+
+/// How long the upstream took.
+pub(in crate::observe) fn latency(workers: &[Arc<WorkerMetrics>]) -> (Vec<u64>, Duration) {
+    durations(workers, |worker| &worker.upstream)
 }

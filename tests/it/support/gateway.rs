@@ -279,6 +279,11 @@ impl Gateway {
         }
     }
 
+    /// Has the audit log's file opened again.
+    pub fn reopen_audit(&self) {
+        self.server().reopen_audit();
+    }
+
     /// Where the status page is.
     pub fn page(&self) -> Option<Bound> {
         self.server().page.clone()
