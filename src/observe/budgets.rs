@@ -91,6 +91,11 @@ impl Budgets {
         paused
     }
 
+    /// What time it is.
+    pub(super) fn now(&self) -> Duration {
+        self.clock.now()
+    }
+
     /// The time by which windows are counted.
     pub(super) fn steady(&self) -> Duration {
         self.clock.steady()

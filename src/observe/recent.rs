@@ -28,7 +28,7 @@ pub struct Recent {
 struct Ring {
     /// How many decisions there were.
     count: u64,
-    kept: VecDeque<Decision>,
+    kept: VecDeque<Arc<Decision>>,
 }
 
 #[derive(Debug)]
@@ -52,34 +52,31 @@ impl Recent {
         self.is_kept
     }
 
-    /// Keeps a decision; of a batch, its first item stands for all.
-    pub(super) fn keep(&self, lines: impl Iterator<Item = Line>) {
+    /// Keeps decisions; of a batch, its first item stands for all.
+    pub(super) fn keep(&self, lines: Vec<Line>) {
+        let all = lines.len();
+        let last = lines.into_iter().skip(all.saturating_sub(KEPT));
+        let new: Vec<_> = last.map(|line| Arc::new(Decision::of(line))).collect();
         let mut ring = self.lock();
-        for mut line in lines {
-            let items = line.items.as_ref().map(Vec::len);
-            if let Some(items) = &mut line.items {
-                items.truncate(1);
-                items.shrink_to_fit();
-            }
-            if ring.kept.len() == KEPT {
-                ring.kept.pop_front();
-            }
-            ring.kept.push_back(Decision { line, items });
-            ring.count += 1;
-        }
+        ring.count += all as u64;
+        ring.kept.extend(new);
+        let most = ring.kept.len().saturating_sub(KEPT);
+        let old: Vec<_> = ring.kept.drain(..most).collect();
+        drop(ring);
+        // Nobody waits for their memory to be given back.
+        drop(old);
     }
 
     /// Those after the first `seen`, each with its number from 1, as far as they are kept; and how many there were.
     pub(super) fn after(&self, seen: u64) -> (Vec<Value>, u64) {
         let ring = self.lock();
-        let first = ring.count - ring.kept.len() as u64 + 1;
-        let numbered = (first..).zip(&ring.kept);
-        let new = numbered.filter(|(number, _)| *number > seen);
-        (
-            new.map(|(number, decision)| decision.told(number))
-                .collect(),
-            ring.count,
-        )
+        let count = ring.count;
+        let first = count - ring.kept.len() as u64 + 1;
+        let numbered = (first..).zip(ring.kept.iter().map(Arc::clone));
+        let new: Vec<_> = numbered.filter(|(number, _)| *number > seen).collect();
+        drop(ring);
+        let told = new.iter().map(|(number, decision)| decision.told(*number));
+        (told.collect(), count)
     }
 
     fn lock(&self) -> MutexGuard<'_, Ring> {
@@ -88,6 +85,15 @@ impl Recent {
 }
 
 impl Decision {
+    fn of(mut line: Line) -> Self {
+        let items = line.items.as_ref().map(Vec::len);
+        if let Some(items) = &mut line.items {
+            items.truncate(1);
+            items.shrink_to_fit();
+        }
+        Self { line, items }
+    }
+
     fn told(&self, number: u64) -> Value {
         let line = &self.line;
         let item = line.items.iter().flatten().next();
@@ -160,7 +166,8 @@ mod tests {
     fn the_last_are_kept_and_numbered() {
         let recent = Recent::new(true);
         assert_eq!(recent.after(0), (vec![], 0));
-        recent.keep((1..=105).map(|number| line(number, 3)));
+        recent.keep((1..=3).map(|number| line(number, 3)).collect());
+        recent.keep((4..=105).map(|number| line(number, 3)).collect());
         let (all, count) = recent.after(0);
         assert_eq!((all.len(), count), (KEPT, 105));
         let first = all.first().unwrap();

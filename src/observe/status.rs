@@ -29,8 +29,12 @@ pub struct Status {
 #[derive(Debug, Default)]
 pub struct Told {
     decisions: u64,
-    callers: HashMap<Arc<str>, Value>,
+    callers: HashMap<Arc<str>, (Counts, Value)>,
 }
+
+/// Of how many callers one state tells; the others' turn comes with the next, and of those that have not come lately
+/// nobody needs to know.
+const CALLERS: usize = 200;
 
 impl Status {
     /// What these workers do since `began`.
@@ -61,6 +65,7 @@ impl Status {
             "version": env!("CARGO_PKG_VERSION"),
             "process": format!("{}-{}", std::process::id(), self.began.as_millisecond()),
             "began": format!("{:.0}", self.began),
+            "now_ms": u64::try_from(self.budgets.now().as_millis()).unwrap_or(u64::MAX),
             "at_ms": u64::try_from(steady.as_millis()).unwrap_or(u64::MAX),
             "stage": stage,
             "requests": self.requests(),
@@ -106,23 +111,45 @@ impl Status {
         new
     }
 
-    /// The callers that have come since the start, where something about them has changed.
+    /// The callers that have come since they were told last, the busiest first, and those whose shares have changed.
     fn callers(&self, told: &mut Told) -> Vec<Value> {
         let mut all: BTreeMap<Arc<str>, Counts> = BTreeMap::new();
         for worker in &self.workers {
             worker.callers.add_to(&mut all);
         }
+        told.callers.retain(|name, _| all.contains_key(name));
+        let before = |name: &Arc<str>| told.callers.get(name);
+        let came = |name: &Arc<str>, counts: &Counts| {
+            let known = before(name).map_or(Counts::default(), |(counts, _)| *counts);
+            counts.count().saturating_sub(known.count())
+        };
+        // Whose share was not spent has the same as everybody: what is left for whoever comes.
+        let has_share = |name: &Arc<str>| {
+            let shares = before(name).and_then(|(_, shares)| shares.as_array());
+            shares.is_some_and(|shares| shares.iter().any(|share| share["spent"] != 0))
+        };
+        let mut due: Vec<(u64, &Arc<str>, &Counts)> = all
+            .iter()
+            .map(|(name, counts)| (came(name, counts), name, counts))
+            .filter(|(came, name, _)| *came > 0 || has_share(name))
+            .collect();
+        due.sort_by_key(|(came, ..)| std::cmp::Reverse(*came));
+        due.truncate(CALLERS);
+        let due: Vec<_> = due
+            .into_iter()
+            .map(|(_, name, counts)| (Arc::clone(name), *counts))
+            .collect();
         let shares = self.budgets.shares();
         let mut changed = Vec::new();
-        for (name, counts) in all {
-            let now = json!({
-                "name": *name,
-                "allowed": counts.allowed,
-                "denied": counts.denied,
-                "shares": shares(&name),
-            });
+        for (name, counts) in due {
+            let now = (counts, Value::from(shares(&name)));
             if told.callers.get(&name) != Some(&now) {
-                changed.push(now.clone());
+                changed.push(json!({
+                    "name": *name,
+                    "allowed": counts.allowed,
+                    "denied": counts.denied,
+                    "shares": now.1,
+                }));
                 told.callers.insert(name, now);
             }
         }

@@ -5,9 +5,11 @@ use super::metrics::Counter;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 
-/// How many callers a worker counts for. Beyond that, those of configurations that are no longer in force are
-/// forgotten first.
+/// How many callers a worker counts for. Those beyond are counted together, so that no counter ever goes back.
 const MOST: usize = 16 * 1024;
+
+/// The name of those beyond.
+const OTHERS: &str = "(others)";
 
 /// Taken when a worker meets a caller for the first time, and when somebody reads.
 #[expect(
@@ -36,6 +38,13 @@ pub(super) struct Counts {
 #[derive(Debug, Default)]
 pub(super) struct Tallies(Lock<BTreeMap<Arc<str>, Arc<Tally>>>);
 
+impl Counts {
+    /// All of its requests.
+    pub(super) const fn count(self) -> u64 {
+        self.allowed + self.denied
+    }
+}
+
 impl Tally {
     /// A request of the caller's ended.
     pub fn count(&self, is_allowed: bool) {
@@ -54,19 +63,18 @@ impl Tallies {
         if let Some(tally) = known.get(caller) {
             return Arc::clone(tally);
         }
-        if known.len() >= MOST {
-            known.retain(|_, tally| Arc::strong_count(tally) > 1);
-        }
-        let tally = Arc::<Tally>::default();
-        known.insert(Arc::from(caller), Arc::clone(&tally));
-        tally
+        let name = if known.len() < MOST { caller } else { OTHERS };
+        Arc::clone(known.entry(Arc::from(name)).or_default())
     }
 
     /// Adds what was counted to what other workers did.
     pub(super) fn add_to(&self, all: &mut BTreeMap<Arc<str>, Counts>) {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for (name, tally) in known.iter() {
-            let counts = all.entry(Arc::clone(name)).or_default();
+        let known: Vec<_> = (known.iter())
+            .map(|(name, tally)| (Arc::clone(name), Arc::clone(tally)))
+            .collect();
+        for (name, tally) in known {
+            let counts = all.entry(name).or_default();
             counts.allowed += tally.allowed.get();
             counts.denied += tally.denied.get();
         }
@@ -96,16 +104,16 @@ mod tests {
     }
 
     #[test]
-    fn callers_of_long_ago_make_room() {
+    fn those_beyond_are_counted_together() {
         let tallies = Tallies::default();
-        let kept = tallies.of("kept");
-        kept.count(true);
-        for number in 0..MOST {
+        for number in 0..MOST + 3 {
             tallies.of(&number.to_string()).count(true);
         }
+        tallies.of("0").count(true);
         let mut all = BTreeMap::new();
         tallies.add_to(&mut all);
-        assert!(all.len() < MOST, "{}", all.len());
-        assert_eq!(all.get("kept").map(|counts| counts.allowed), Some(1));
+        assert_eq!(all.len(), MOST + 1);
+        let count = |name: &str| all.get(name).map(|counts| counts.count());
+        assert_eq!((count("0"), count(OTHERS)), (Some(2), Some(3)));
     }
 }

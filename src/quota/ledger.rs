@@ -377,7 +377,10 @@ impl Ledger {
     /// What a caller has of the window. Unlike [`Ledger::share`], it changes nothing.
     pub(super) fn standing(&self, caller: usize, now: Duration) -> Standing {
         let view = self.view(now);
-        let guarantee = self.guarantees.iter().find(|(other, _)| *other == caller);
+        let place = self
+            .guarantees
+            .binary_search_by_key(&caller, |(other, _)| *other);
+        let guarantee = place.ok().and_then(|place| self.guarantees.get(place));
         let guaranteed = guarantee.map_or(0, |(_, most)| *most);
         let has_begun = !view.has_ended && !self.is_unasked(view.epoch);
         let (spent, elsewhere, left) = if has_begun && self.planned.of(view.epoch).is_some() {

@@ -14,17 +14,18 @@ use crate::observe::{
     AuditHealth, Board, Budgets, Exposition, Recent, ReloadHealth, Status, WorkerMetrics,
 };
 use bytes::Bytes;
-use events::Events;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST};
+use events::{Alive, Events};
+use http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HOST, ORIGIN};
 use http::uri::Authority;
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use memchr::memmem;
 use page::Page;
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::fmt::Write as _;
@@ -163,13 +164,10 @@ impl Desk {
     }
 
     async fn connection(self: Rc<Self>, stream: Stream, shows: Shows) {
-        let is_streaming = Rc::new(Cell::new(false));
-        let streams = Rc::clone(&is_streaming);
+        let streaming: Rc<RefCell<Alive>> = Rc::default();
+        let streams = Rc::clone(&streaming);
         let service = service_fn(move |request| {
-            let response = self.answer(&request, shows);
-            if matches!(response.body(), Either::Right(_)) {
-                streams.set(true);
-            }
+            let response = self.answer(&request, shows, &streams);
             async move { Ok::<_, Infallible>(response) }
         });
         let connection = http1::Builder::new()
@@ -178,14 +176,23 @@ impl Desk {
             .max_header_size(16 * 1024)
             .serve_connection(TokioIo::new(stream), service);
         tokio::pin!(connection);
-        // Over time or broken: either way the connection is closed.
-        let ended = tokio::time::timeout(LIFETIME, &mut connection).await;
-        if ended.is_err() && is_streaming.get() {
-            drop(tokio::time::timeout(events::LIFETIME, connection).await);
+        // Over time or broken: either way the connection is closed, but not while a page is told something.
+        while tokio::time::timeout(LIFETIME, &mut connection)
+            .await
+            .is_err()
+        {
+            if streaming.borrow().strong_count() == 0 {
+                return;
+            }
         }
     }
 
-    fn answer(&self, request: &Request<Incoming>, shows: Shows) -> Response<Body> {
+    fn answer(
+        &self,
+        request: &Request<Incoming>,
+        shows: Shows,
+        streaming: &RefCell<Alive>,
+    ) -> Response<Body> {
         if !self.admin.knows(request) {
             let text = "the Host is not one of the admin listener's; add it to admin.hosts\n";
             return plain(StatusCode::FORBIDDEN, text);
@@ -224,30 +231,52 @@ impl Desk {
                 page.stamp(response.headers_mut());
                 response
             }
-            (_, Some((_, events))) => stream(request, events),
+            (_, Some((_, events))) => stream(request, events, streaming),
             (_, None) => plain(StatusCode::NOT_FOUND, shows.paths()),
         }
     }
 }
 
 /// The stream of events, for a page of this very origin: another's could read nothing of it, but take its place.
-fn stream(request: &Request<Incoming>, events: &Rc<Events>) -> Response<Body> {
-    let site = request.headers().get("sec-fetch-site");
-    if site.is_some_and(|site| site != "same-origin" && site != "none") {
+fn stream(
+    request: &Request<Incoming>,
+    events: &Rc<Events>,
+    streaming: &RefCell<Alive>,
+) -> Response<Body> {
+    let headers = request.headers();
+    if is_foreign(headers) {
         return plain(StatusCode::FORBIDDEN, "another site may not look\n");
     }
+    let accepts = headers.get(ACCEPT).map(HeaderValue::as_bytes);
+    if accepts.is_none_or(|kinds| memmem::find(kinds, EVENTS.as_bytes()).is_none()) {
+        let text = "here are events: ask with Accept: text/event-stream\n";
+        return plain(StatusCode::NOT_ACCEPTABLE, text);
+    }
     let body = if request.method() == Method::HEAD {
-        Some(Either::Left(Full::default()))
+        Either::Left(Full::default())
+    } else if let Some((body, alive)) = events.watch() {
+        streaming.replace(alive);
+        Either::Right(body)
     } else {
-        events.watch().map(Either::Right)
-    };
-    let Some(body) = body else {
         let text = "as many pages look as may; close one\n";
         return plain(StatusCode::SERVICE_UNAVAILABLE, text);
     };
     let mut response = Response::new(body);
-    page::isolate(response.headers_mut(), "text/event-stream");
+    page::isolate(response.headers_mut(), EVENTS);
+    // The next stream may be another process's to give.
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().insert(CONNECTION, close);
     response
+}
+
+/// The media type of events.
+const EVENTS: &str = "text/event-stream";
+
+/// Whether a browser says that another site's page asks: by fetch metadata, which it sends only to addresses that it
+/// trusts, or by `Origin`, which no page sends with a GET to its own.
+fn is_foreign(headers: &HeaderMap) -> bool {
+    let site = headers.get("sec-fetch-site");
+    site.is_some_and(|site| site != "same-origin" && site != "none") || headers.contains_key(ORIGIN)
 }
 
 impl Shows {

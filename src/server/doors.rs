@@ -45,11 +45,24 @@ impl Doors {
     }
 }
 
+/// The mode of the status page's own Unix socket: it has no other password.
+const PAGE_MODE: u32 = 0o600;
+
 /// Opens all doors.
 pub(super) fn open(file: &File, mut inherited: Inherited) -> Result<Doors, StartError> {
-    let mode = file.listen.socket_mode;
     let are_lent = inherited.are_lent();
-    let mut open = |key, address: &Address| match (inherited.take(address), address) {
+    let admin = file.admin.as_ref();
+    let page = admin.and_then(|admin| match &admin.page.value {
+        Page::At(address) => Some(address),
+        Page::Off | Page::Beside => None,
+    });
+    let all = [
+        Some(&file.listen.address.value),
+        admin.map(|admin| &admin.address.value),
+        page,
+    ];
+    let all: Vec<&Address> = all.into_iter().flatten().collect();
+    let mut open = |key, address: &Address, mode| match (inherited.take(address, &all), address) {
         (Some(found), Address::Unix(path)) if !are_lent => {
             // The mode is the new configuration's.
             let permissions = fs::Permissions::from_mode(mode);
@@ -60,21 +73,25 @@ pub(super) fn open(file: &File, mut inherited: Inherited) -> Result<Doors, Start
         (Some(found), _) => Ok(found),
         (None, _) => bind(address, mode).map_err(|source| bind_error(key, address, source)),
     };
-    let callers = open("listen.address", &file.listen.address.value)?;
-    let mut admin = Vec::new();
-    if let Some(found) = &file.admin {
-        let (listener, bound) = open("admin.address", &found.address.value)?;
-        let shows = match found.page.value {
+    let mode = file.listen.socket_mode;
+    let callers = open("listen.address", &file.listen.address.value, mode)?;
+    let mut opened = Vec::new();
+    if let Some(admin) = admin {
+        let (listener, bound) = open("admin.address", &admin.address.value, mode)?;
+        let shows = match admin.page.value {
             Page::Beside => Shows::All,
             Page::Off | Page::At(_) => Shows::Probes,
         };
-        admin.push((listener, bound, shows));
-        if let Page::At(address) = &found.page.value {
-            let (listener, bound) = open("admin.page", address)?;
-            admin.push((listener, bound, Shows::Page));
-        }
+        opened.push((listener, bound, shows));
     }
-    let doors = Doors { callers, admin };
+    if let Some(address) = page {
+        let (listener, bound) = open("admin.page", address, PAGE_MODE)?;
+        opened.push((listener, bound, Shows::Page));
+    }
+    let doors = Doors {
+        callers,
+        admin: opened,
+    };
     let unused = inherited.unused();
     if are_lent && !unused.is_empty() {
         let addresses = unused.join(", ");

@@ -6,7 +6,7 @@ use crate::config::file::Address;
 use listenfd::ListenFd;
 use socket2::Socket;
 use std::io::{self, ErrorKind};
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 
@@ -109,11 +109,21 @@ impl Inherited {
         !self.are_lent && !self.are_shared
     }
 
-    /// The socket of an address; port 0 is any port.
-    pub(super) fn take(&mut self, address: &Address) -> Option<(Listener, Bound)> {
+    /// The socket of an address. Port 0 is any port that none of `all` the addresses names; of several the first, so
+    /// that doors which are opened in the same order get the same ones.
+    pub(super) fn take(
+        &mut self,
+        address: &Address,
+        all: &[&Address],
+    ) -> Option<(Listener, Bound)> {
+        let is_named = |bound: &SocketAddr| {
+            let mut all = all.iter();
+            all.any(|other| matches!(other, Address::Tcp(other) if other == bound))
+        };
         let fits = |bound: &Bound| match (address, bound) {
             (Address::Tcp(wanted), Bound::Tcp(bound)) => {
-                wanted.ip() == bound.ip() && (wanted.port() == 0 || wanted == bound)
+                let is_any = wanted.port() == 0 && wanted.ip() == bound.ip();
+                wanted == bound || (is_any && !is_named(bound))
             }
             (Address::Unix(wanted), Bound::Unix(bound)) => {
                 wanted == bound || beside(wanted) == *bound
@@ -121,7 +131,7 @@ impl Inherited {
             _ => false,
         };
         let place = self.sockets.iter().position(|(_, bound)| fits(bound))?;
-        let (listener, bound) = self.sockets.swap_remove(place);
+        let (listener, bound) = self.sockets.remove(place);
         let bound = match address {
             // It was bound beside its place.
             Address::Unix(path) => Bound::Unix(path.clone()),
@@ -140,7 +150,7 @@ impl Inherited {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+    use std::net::{Ipv4Addr, TcpStream};
 
     fn tcp() -> (OwnedFd, SocketAddr) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -154,15 +164,28 @@ mod tests {
         let (second, other) = tcp();
         let mut inherited = Inherited::of([first, second]).unwrap();
         let elsewhere = Address::Tcp(SocketAddr::from(([127, 0, 0, 2], one.port())));
-        assert!(inherited.take(&elsewhere).is_none());
-        let (_, bound) = inherited.take(&Address::Tcp(other)).unwrap();
+        assert!(inherited.take(&elsewhere, &[]).is_none());
+        let (_, bound) = inherited.take(&Address::Tcp(other), &[]).unwrap();
         assert_eq!(bound, Bound::Tcp(other));
-        assert!(inherited.take(&Address::Tcp(other)).is_none());
+        assert!(inherited.take(&Address::Tcp(other), &[]).is_none());
         assert_eq!(inherited.unused(), [one.to_string()]);
         let any = Address::Tcp(SocketAddr::from(([127, 0, 0, 1], 0)));
-        let (_, bound) = inherited.take(&any).unwrap();
+        let (_, bound) = inherited.take(&any, &[]).unwrap();
         assert_eq!(bound, Bound::Tcp(one));
         assert_eq!(inherited.unused(), [""; 0]);
+    }
+
+    #[test]
+    fn any_port_is_none_that_another_door_has() {
+        let sockets = [tcp(), tcp(), tcp(), tcp()];
+        let addresses = sockets.each_ref().map(|(_, address)| *address);
+        let mut inherited = Inherited::of(sockets.map(|(socket, _)| socket)).unwrap();
+        let any = Address::Tcp(SocketAddr::from(([127, 0, 0, 1], 0)));
+        let fixed = Address::Tcp(addresses[1]);
+        let all = [&any, &any, &fixed, &any];
+        let taken = all.map(|address| inherited.take(address, &all).unwrap().1);
+        let expected = [0, 2, 1, 3].map(|number| Bound::Tcp(addresses[number]));
+        assert_eq!(taken, expected);
     }
 
     #[test]

@@ -79,7 +79,7 @@ pub enum StartError {
     },
     /// A listening socket was passed to this process that it has no use for.
     #[error(
-        "a listening socket on {addresses} was passed to this process, and neither `listen.address` nor `admin.address` is there"
+        "a listening socket on {addresses} was passed to this process, and none of `listen.address`, `admin.address` and `admin.page` is there"
     )]
     Unused {
         /// Its address, or those of several.

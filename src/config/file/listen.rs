@@ -81,10 +81,10 @@ pub enum Page {
 impl Page {
     /// What stands without the key.
     fn default_beside(address: &Address) -> Self {
-        if address.is_local() {
-            Self::Beside
-        } else {
-            Self::Off
+        match address {
+            // A Unix socket of the operator's has the callers' mode.
+            Address::Tcp(_) if address.is_local() => Self::Beside,
+            Address::Tcp(_) | Address::Unix(_) => Self::Off,
         }
     }
 }

@@ -247,7 +247,7 @@ fn the_page_is_where_it_is_wanted_or_where_only_this_machine_connects() {
             at("[::1]:9091"),
         ),
         ("address = \"[::1]:0\"", Page::Beside),
-        ("address = \"unix:admin.sock\"", Page::Beside),
+        ("address = \"unix:admin.sock\"", Page::Off),
         ("address = \"0.0.0.0:9090\"", Page::Off),
         ("address = \"0.0.0.0:9090\"\npage = \"on\"", Page::Beside),
         ("address = \"[::1]:0\"\npage = \"off\"", Page::Off),

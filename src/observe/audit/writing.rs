@@ -109,7 +109,7 @@ pub(super) fn write_lines(
         }
         if let Some(recent) = recent {
             // Before they are written: an operator looks when that fails.
-            recent.keep(shown.drain(..));
+            recent.keep(std::mem::take(&mut shown));
         }
         if state.is_to_reopen() {
             sink.reopen();

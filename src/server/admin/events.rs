@@ -6,7 +6,7 @@ use crate::observe::{Status, Told};
 use bytes::Bytes;
 use http_body_util::channel::{Channel, Sender};
 use std::cell::Cell;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::broadcast::{self, Receiver, error::RecvError};
@@ -46,7 +46,19 @@ pub(super) struct Events {
 }
 
 /// One that is told; it leaves when dropped.
-struct Watcher(Rc<Events>);
+struct Watcher(Rc<Events>, Rc<()>);
+
+/// Tells whether a page is still told something.
+pub(super) type Alive = Weak<()>;
+
+/// Who tells all pages.
+struct Ticking(Rc<Events>);
+
+impl Drop for Ticking {
+    fn drop(&mut self) {
+        self.0.is_ticking.set(false);
+    }
+}
 
 impl Drop for Watcher {
     fn drop(&mut self) {
@@ -66,42 +78,24 @@ impl Events {
         }
     }
 
-    /// A stream for one more page; `None` if there are enough.
-    pub(super) fn watch(self: &Rc<Self>) -> Option<Stream> {
+    /// A stream for one more page, and what lives as long as it is told something; `None` if there are enough.
+    pub(super) fn watch(self: &Rc<Self>) -> Option<(Stream, Alive)> {
         if self.watchers.get() >= WATCHERS {
             return None;
         }
         self.watchers.set(self.watchers.get() + 1);
-        let watcher = Watcher(Rc::clone(self));
+        let watcher = Watcher(Rc::clone(self), Rc::default());
+        let alive = Rc::downgrade(&watcher.1);
         let news = self.told.subscribe();
         if !self.is_ticking.replace(true) {
-            tokio::task::spawn_local(Rc::clone(self).tick());
+            tokio::task::spawn_local(Ticking(Rc::clone(self)).run());
         }
         let (sender, body) = Channel::new(1);
         // However it ends, the page asks again.
         tokio::task::spawn_local(async move {
-            drop(timeout(LIFETIME, watcher.tell(sender, news)).await);
+            drop(timeout(LIFETIME, watcher.tell_until_taken_over(sender, news)).await);
         });
-        Some(body)
-    }
-
-    /// Tells all pages what has changed, for as long as there is one.
-    async fn tick(self: Rc<Self>) {
-        let mut ticks = interval(self.pace.tick);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        ticks.reset();
-        // Each page was told at its beginning what there was by then.
-        let mut told = Told::default();
-        drop(self.state(&mut told));
-        loop {
-            ticks.tick().await;
-            if self.told.receiver_count() == 0 {
-                self.is_ticking.set(false);
-                return;
-            }
-            // Whoever has left meanwhile is no longer told.
-            drop(self.told.send(self.state(&mut told)));
-        }
+        Some((body, alive))
     }
 
     fn state(&self, told: &mut Told) -> Bytes {
@@ -111,7 +105,37 @@ impl Events {
     }
 }
 
+impl Ticking {
+    /// Tells all pages what has changed, for as long as there is one.
+    async fn run(self) {
+        let events = &self.0;
+        let mut ticks = interval(events.pace.tick);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        ticks.reset();
+        // Each page was told at its beginning what there was by then.
+        let mut told = Told::default();
+        drop(events.state(&mut told));
+        loop {
+            ticks.tick().await;
+            if events.told.receiver_count() == 0 {
+                return;
+            }
+            // Whoever has left meanwhile is no longer told.
+            drop(events.told.send(events.state(&mut told)));
+        }
+    }
+}
+
 impl Watcher {
+    /// Tells a page until it takes nothing more, or another process has taken over, which it then asks.
+    async fn tell_until_taken_over(&self, page: Sender<Bytes>, news: Receiver<Bytes>) {
+        let mut control = self.0.controller.control();
+        tokio::select! {
+            () = control.handed_over() => {}
+            () = self.tell(page, news) => {}
+        }
+    }
+
     async fn tell(&self, mut page: Sender<Bytes>, mut news: Receiver<Bytes>) {
         let mut next = self.0.state(&mut Told::default());
         loop {
@@ -183,7 +207,8 @@ mod tests {
         run(async {
             let events = events();
             assert!(!events.is_ticking.get());
-            let mut pages: Vec<_> = (0..WATCHERS).map_while(|_| events.watch()).collect();
+            let pages = (0..WATCHERS).map_while(|_| events.watch());
+            let mut pages: Vec<Stream> = pages.map(|(page, _)| page).collect();
             assert_eq!(pages.len(), WATCHERS);
             assert!(events.watch().is_none());
             for page in &mut pages {
@@ -201,11 +226,25 @@ mod tests {
     }
 
     #[test]
+    fn a_page_is_left_to_the_process_that_takes_over() {
+        run(async {
+            let events = events();
+            let (mut page, _) = events.watch().expect("a place");
+            assert!(page.frame().await.is_some());
+            events.controller.hand_over();
+            while page.frame().await.is_some() {}
+            assert_eq!(events.watchers.get(), 0);
+        });
+    }
+
+    #[test]
     fn a_page_that_takes_nothing_is_left() {
         run(async {
             let events = events();
-            let mut slow = events.watch().expect("a place");
+            let (mut slow, alive) = events.watch().expect("a place");
+            assert_eq!(alive.strong_count(), 1);
             until(|| events.watchers.get() == 0).await;
+            assert_eq!(alive.strong_count(), 0);
             // What it was told is there, and then the end.
             assert!(slow.frame().await.is_some());
             assert!(slow.frame().await.is_none());

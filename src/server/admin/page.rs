@@ -32,7 +32,8 @@ impl Page {
         let hash = |text: &str| STANDARD.encode(digest(&SHA256, text.as_bytes()));
         let policy = format!(
             "default-src 'none'; script-src 'sha256-{}'; style-src 'sha256-{}'; img-src data:; connect-src 'self'; \
-             base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+             base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; \
+             trusted-types 'none'",
             hash(SCRIPT),
             hash(STYLE),
         );

@@ -44,7 +44,8 @@ pub fn program(folder: &str, version: &str, name: &str) -> PathBuf {
         }
     }
     // The program is this tree's, and the packages are found beside it.
-    let script = place.join(format!("{:?}-{name}", std::thread::current().id()));
+    let own = (std::process::id(), std::thread::current().id());
+    let script = place.join(format!("{}-{:?}-{name}", own.0, own.1));
     fs::copy(sources.join(name), &script).expect("a copy");
     script
 }

@@ -7,6 +7,9 @@ const MINUTE = 60_000;
 const KEPT = 100;
 const CALLERS = 12;
 const HIDDEN_FOR = 30_000;
+/** States come once a second: after a longer pause nothing is known of the time between, and sooner is the same one. */
+const GAP = 5000;
+const TOO_SOON = 500;
 
 const by = (id) => document.getElementById(id);
 
@@ -82,12 +85,18 @@ function take(state) {
     decisions = [];
     by("log").replaceChildren();
   }
+  // One that was told before the page was told everything.
+  if (now !== null && state.process === now.process && state.at_ms <= now.at_ms) return;
   now = state;
   for (const caller of state.callers) callers.set(caller.name, caller);
   const newest = decisions.length > 0 ? decisions[decisions.length - 1].number : 0;
   const added = state.decisions.filter((decision) => decision.number > newest);
   decisions = decisions.concat(added).slice(-KEPT);
-  samples.push(sample(state));
+  const last = samples[samples.length - 1];
+  if (last !== undefined && state.at_ms - last.at > GAP) samples = [];
+  const isSoon = last !== undefined && state.at_ms - last.at < TOO_SOON;
+  if (isSoon && samples.length > 1) samples.pop();
+  if (!isSoon || samples.length > 0) samples.push(sample(state));
   // One more than the chart shows, because it shows differences.
   while (samples.length > 2 && samples[1].at < state.at_ms - SECONDS * 1000) samples.shift();
 }
@@ -144,12 +153,18 @@ function charts() {
       slow: quantile(0.95, samples[Math.max(0, index - 10)], after),
     });
   }
-  const most = Math.max(1, ...steps.map((step) => step.allowed + step.denied));
-  const slowest = Math.max(0.001, ...steps.map((step) => step.slow ?? 0));
-  const enough = steps.length > 1;
-  text("peak-requests", enough ? `two minutes, at most ${rate(most)}` : "");
-  text("peak-refused", enough ? `two minutes, at most ${percent(Math.max(...steps.map((step) => step.denied / Math.max(0.001, step.allowed + step.denied))), 1)}` : "");
-  text("peak-latency", enough ? `95 % over two minutes, at most ${seconds(slowest)}` : "");
+  const peaks = {
+    requests: Math.max(0, ...steps.map((step) => step.allowed + step.denied)),
+    refused: Math.max(0, ...steps.filter((step) => step.allowed + step.denied > 0).map((step) => step.denied / (step.allowed + step.denied))),
+    latency: Math.max(0, ...steps.map((step) => step.slow ?? 0)),
+  };
+  const [most, slowest] = [Math.max(1, peaks.requests), Math.max(0.001, peaks.latency)];
+  const shown = { requests: rate(peaks.requests), refused: percent(peaks.refused, 1), latency: seconds(peaks.latency) };
+  for (const [name, value] of Object.entries(shown)) {
+    const words = peaks[name] > 0 ? `${name === "latency" ? "95 % in two minutes" : "two minutes"}, at most ${value}` : "";
+    text(`peak-${name}`, words);
+    by(`chart-${name}`).setAttribute("aria-label", words === "" ? "nothing in the last two minutes" : words);
+  }
   const requests = by("chart-requests").querySelectorAll("path");
   bars(requests[0], steps.map((step) => [0, step.allowed / most]));
   bars(requests[1], steps.map((step) => [step.allowed / most, (step.allowed + step.denied) / most]));
@@ -179,7 +194,7 @@ function tiles() {
 
 function facts() {
   const { configuration } = now;
-  const age = (since) => span(Date.now() - Date.parse(since));
+  const age = (since) => span(now.now_ms - Date.parse(since));
   const parts = [
     `up ${age(now.began)}`,
     `configuration ${configuration.generation}, in force for ${age(configuration.since)}`,
@@ -198,10 +213,10 @@ function notices() {
   const { configuration, audit } = now;
   const list = [];
   const say = (isBad, ...content) => list.push(make("div", { class: isBad ? "notice bad" : "notice" }, ...content));
-  const fold = (isBad, key, title, content) => say(isBad, make("details", { "data-key": key }, make("summary", {}, title), content));
+  const fold = (isBad, title, content) => say(isBad, make("details", {}, make("summary", {}, title), content));
   if (audit.failing) say(true, "The audit log cannot be written.");
   if (audit.lost > 0) say(true, `${plural(audit.lost, "decision was", "decisions were")} not recorded: the audit log had no room.`);
-  if (configuration.report !== null) fold(true, "report", `The configuration read at ${configuration.refused_at} is refused; the one before stays in force.`, make("pre", {}, configuration.report));
+  if (configuration.report !== null) fold(true, `The configuration read at ${configuration.refused_at} is refused; the one before stays in force.`, make("pre", {}, configuration.report));
   for (const issuer of now.issuers) if (issuer.keys === 0) say(true, `No keys of the issuer ${issuer.name}: its tokens are refused.`);
   for (const store of now.stores) {
     if (store.pause_ms > 0) say(true, `BigCommerce wants the store ${store.store} left alone for ${span(store.pause_ms)} more.`);
@@ -209,14 +224,13 @@ function notices() {
   }
   if (configuration.waiting.length > 0) say(false, `Takes effect at the next start: ${configuration.waiting.join(", ")}.`);
   const { warnings } = configuration;
-  if (warnings.length > 0) fold(false, "warnings", plural(warnings.length, "thing in the configuration is hardly meant", "things in the configuration are hardly meant"), make("ul", {}, ...warnings.map((warning) => make("li", {}, warning))));
+  if (warnings.length > 0) fold(false, plural(warnings.length, "thing in the configuration is hardly meant", "things in the configuration are hardly meant"), make("ul", {}, ...warnings.map((warning) => make("li", {}, warning))));
   const section = by("notices");
-  const isSame = list.map((notice) => notice.textContent).join("\n") === [...section.children].map((notice) => notice.textContent).join("\n");
-  if (!isSame) {
-    const open = new Set([...section.querySelectorAll("details[open]")].map((details) => details.dataset.key));
-    for (const notice of list) for (const details of notice.querySelectorAll("details")) details.open = open.has(details.dataset.key);
-    section.replaceChildren(...list);
-  }
+  // What stands already stays as it is: somebody may have unfolded it, or be there by the keyboard.
+  const there = new Map([...section.children].map((notice) => [notice.textContent, notice]));
+  const kept = list.map((notice) => there.get(notice.textContent) ?? notice);
+  for (const notice of [...section.children]) if (!kept.includes(notice)) notice.remove();
+  for (const [index, notice] of kept.entries()) if (section.children[index] !== notice) section.insertBefore(notice, section.children[index] ?? null);
   section.hidden = list.length === 0;
 }
 
@@ -272,18 +286,19 @@ function callerRows() {
     };
   });
   rows.sort((one, other) => other.minute - one.minute || other.caller.allowed + other.caller.denied - one.caller.allowed - one.caller.denied || (one.caller.name < other.caller.name ? -1 : 1));
-  const count = (value, isBad) => make("td", { class: `number ${value === 0 ? "zero" : isBad ? "some" : ""}` }, whole.format(value));
+  const count = (value, isBad) => make("td", { role: "cell", class: `number ${value === 0 ? "zero" : isBad ? "some" : ""}` }, whole.format(value));
   const shares = (caller) => caller.shares.filter((share) => share.spent + share.left > 0).map((share) => make("span", { class: "share" },
     meter(share.spent, 0, share.spent + share.left),
     `${whole.format(share.spent)} of ${whole.format(share.spent + share.left)}`,
     now.stores.length > 1 ? ` in ${share.store}` : "",
     share.guaranteed > 0 ? make("span", { class: "quiet" }, ` (${whole.format(share.guaranteed)} guaranteed)`) : null));
-  const row = ({ caller, ...figures }) => make("tr", { "data-caller": caller.name },
-    make("td", { class: "name", title: caller.name }, caller.name),
-    make("td", { class: `number ${figures.rate === 0 ? "zero" : ""}` }, rate(figures.rate)),
+  // On a narrow screen the rows are grids, which some browsers no longer tell as rows.
+  const row = ({ caller, ...figures }) => make("tr", { role: "row", "data-caller": caller.name },
+    make("td", { role: "cell", class: "name", title: caller.name }, caller.name),
+    make("td", { role: "cell", class: `number ${figures.rate === 0 ? "zero" : ""}` }, rate(figures.rate)),
     count(figures.minute, false),
     count(figures.refused, true),
-    make("td", {}, ...shares(caller)));
+    make("td", { role: "cell" }, ...shares(caller)));
   const shown = allCallers ? rows : rows.slice(0, CALLERS);
   const none = make("tr", {}, make("td", { class: "none", colspan: "5" }, "No caller has come yet."));
   by("callers").tBodies[0].replaceChildren(...(shown.length > 0 ? shown.map(row) : [none]));
@@ -300,7 +315,7 @@ function codeRows() {
     make("td", {}, make("code", {}, code)),
     make("td", { class: `number ${recent === 0 ? "zero" : "some"}` }, whole.format(recent)),
     make("td", { class: "number" }, whole.format(count)));
-  const none = make("tr", {}, make("td", { class: "none", colspan: "3" }, "Every request was passed on."));
+  const none = make("tr", {}, make("td", { class: "none", colspan: "3" }, last.allowed + last.denied === 0 ? "No request has come yet." : "Every request was passed on."));
   by("codes").tBodies[0].replaceChildren(...(rows.length > 0 ? rows.map(row) : [none]));
   text("answers", now.answers.length === 0 ? "" : `BigCommerce’s answers since the start: ${now.answers.map(({ status, count }) => `${whole.format(count)} × ${status}`).join(", ")}.`);
 }
@@ -430,11 +445,12 @@ function connect() {
     draw();
   });
   source.addEventListener("error", () => {
-    state("Connection lost: trying again", "lost");
-    if (source.readyState !== EventSource.CLOSED) return;
-    // It was answered, but not with events: as many pages look as may.
-    source.close();
-    setTimeout(() => source.readyState === EventSource.CLOSED && connect(), 5000);
+    if (source.readyState !== EventSource.CLOSED) {
+      state("Connection lost: trying again", "lost");
+      return;
+    }
+    state("Not served: as many pages look as may", "lost");
+    setTimeout(() => source?.readyState === EventSource.CLOSED && connect(), 5000);
   });
 }
 
@@ -453,15 +469,18 @@ by("pause").addEventListener("click", () => {
 
 // Who does not look shall cost nothing.
 let hiding = null;
-document.addEventListener("visibilitychange", () => {
+
+function appear() {
   clearTimeout(hiding);
   if (!document.hidden) {
     if (source === null) connect();
     return;
   }
   hiding = setTimeout(() => {
-    source.close();
+    source?.close();
     source = null;
   }, HIDDEN_FOR);
-});
-connect();
+}
+
+document.addEventListener("visibilitychange", appear);
+appear();
