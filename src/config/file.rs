@@ -10,6 +10,7 @@ pub mod issuer;
 pub mod limits;
 pub mod listen;
 mod origin;
+pub mod otlp;
 pub mod policy;
 pub mod quota;
 pub mod shared;
@@ -30,6 +31,7 @@ pub use self::issuer::{Issuer, Jwks, Remote};
 pub use self::limits::Limits;
 pub use self::listen::{Admin, ClientAuth, Listen, Page, Tls};
 pub use self::origin::{Origin, Scheme};
+pub use self::otlp::Otlp;
 pub use self::policy::Policy;
 pub use self::quota::Quota;
 pub use self::shared::{ServerUrl, Shared};
@@ -61,6 +63,8 @@ pub struct File {
     pub drain_timeout: Duration,
     /// How long a stopping gateway still accepts connections; may be zero.
     pub drain_delay: Duration,
+    /// Where traces and audit records go beside; `None`: nowhere.
+    pub otlp: Option<Otlp>,
     /// How often it is looked whether the file or what it names has changed.
     pub reload_interval: Duration,
     /// The Unix socket on which a new process asks for the listening sockets; `None`: none can take them over.
@@ -180,9 +184,7 @@ pub fn read_with_names(text: &str, base: &Path) -> (Result<File, Problems>, Name
 fn file(root: &mut TableReader<'_, '_>, base: &Path, named: &mut Named) -> Option<File> {
     root.misnomer("tls", "it belongs into `[listen]`");
     let workers = root.optional("workers", value::integer(1..=64));
-    let drain_timeout = root
-        .or("drain_timeout", DRAIN_TIMEOUT, value::duration)
-        .value;
+    let drain_timeout = root.or("drain_timeout", DRAIN_TIMEOUT, value::duration);
     let drain_delay = root
         .or("drain_delay", DRAIN_DELAY, value::duration_or_zero)
         .value;
@@ -205,6 +207,7 @@ fn file(root: &mut TableReader<'_, '_>, base: &Path, named: &mut Named) -> Optio
     let policy = root.section("policy", policy::policy);
     let limits = root.section("limits", limits::limits);
     let quota = root.section("quota", |table| quota::quota(table, base));
+    let otlp = root.table("otlp", "write `[otlp]` with `endpoint`", otlp::otlp);
     let stores = store::stores(root, base);
     let hashes = known_hashes(stores.as_deref()).filter(|_| !root.is_partial());
     let issuers = issuer::issuers(root, base);
@@ -232,7 +235,7 @@ fn file(root: &mut TableReader<'_, '_>, base: &Path, named: &mut Named) -> Optio
     };
     Some(File {
         workers: workers.map(|workers| workers.value),
-        drain_timeout,
+        drain_timeout: drain_timeout.value,
         drain_delay,
         reload_interval,
         handover,
@@ -243,6 +246,7 @@ fn file(root: &mut TableReader<'_, '_>, base: &Path, named: &mut Named) -> Optio
         policy: policy?,
         limits: limits?,
         quota: quota?,
+        otlp,
         stores: stores?.into_iter().collect::<Option<_>>()?,
         issuers: issuers.into_iter().collect::<Option<_>>()?,
         callers: callers?.into_iter().collect::<Option<_>>()?,

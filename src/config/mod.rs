@@ -20,7 +20,7 @@ pub use load::{LoadError, Loaded, Seen};
 pub use materials::Materials;
 pub use problem::{Problem, Problems};
 pub use snapshot::{
-    Credentials, Fetch, Made, OwnershipSettings, Policy, SharedServer, Signers, Snapshot,
-    UpstreamSettings,
+    Collector, Credentials, Fetch, Made, OwnershipSettings, Policy, SharedServer, Signers,
+    Snapshot, UpstreamSettings,
 };
 pub(crate) use units::show_duration;

@@ -3,11 +3,13 @@
 
 mod callers;
 mod issuers;
+mod otlp;
 mod quota;
 mod shared;
 mod tls;
 
 pub use issuers::{Fetch, Signers};
+pub use otlp::Collector;
 pub use shared::SharedServer;
 pub use tls::Made;
 
@@ -49,6 +51,8 @@ pub struct Snapshot {
     pub book: Option<Arc<Book>>,
     /// By which the quotas are shared with other gateways.
     pub shared: Option<Arc<SharedServer>>,
+    /// Where traces and audit records go beside; `None`: nowhere.
+    pub collector: Option<Arc<Collector>>,
     /// How owners are remembered; `None` where no request depends on them.
     pub ownership: Option<OwnershipSettings>,
     /// The listener's TLS.
@@ -198,6 +202,10 @@ impl Snapshot {
             ..
         } = Policy::of(file);
         let shared = shared::shared(file, materials.shared);
+        let collector = otlp::collector(file, &provider).unwrap_or_else(|problem| {
+            problems.push(problem);
+            None
+        });
         let signers = issuers::signers(file, &callers, materials.jwks, &provider)
             .map(|signers| signers.after(previous.map(|previous| &*previous.signers)))
             .map_err(|found| problems.extend(found));
@@ -214,6 +222,7 @@ impl Snapshot {
                 callers: Arc::new(callers::table(&file.callers, &callers, authorities)),
                 signers: Arc::new(signers),
                 shared,
+                collector,
                 rules,
                 limits,
                 ownership: ownership(file),

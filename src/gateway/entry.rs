@@ -6,7 +6,8 @@ use super::upstream::Progress;
 use crate::denial::{Code, Denial};
 use crate::identity::{Identity, Unidentified};
 use crate::observe::{
-    Audit, Clock, CorrelationId, Line, Outcome, Peer, Place, Sent, Tally, Used, WorkerMetrics,
+    Audit, Clock, CorrelationId, Line, Outcome, Peer, Place, Sampler, Sent, Step, Tally, Used,
+    WorkerMetrics,
 };
 use crate::policy::vocabulary::StoreHash;
 use crate::policy::{Item, Operation, Reported};
@@ -86,6 +87,7 @@ impl Entry {
             upstream_status: None,
             duration: Duration::ZERO,
             upstream: None,
+            trace: common.sampler.begin(&head.headers),
         };
         Self {
             line: Some(line),
@@ -101,6 +103,13 @@ impl Entry {
             audit: audit.clone(),
             metrics: Arc::clone(metrics),
             tally: None,
+        }
+    }
+
+    /// A step of the request's way has ended.
+    pub(super) fn step(&mut self, step: Step) {
+        if let Some(trace) = self.line.as_mut().and_then(|line| line.trace.as_mut()) {
+            trace.steps.push((step, self.began.elapsed()));
         }
     }
 
@@ -144,6 +153,7 @@ impl Entry {
     /// The caller is known, and its requests are counted in `tally`.
     pub(super) fn identified(&mut self, identity: &Identity<'_>, tally: Option<Arc<Tally>>) {
         self.tally = tally;
+        self.step(Step::Identify);
         if let Some(line) = &mut self.line {
             line.caller = Some(Arc::clone(identity.caller));
             line.identified_by = Some(identity.means);
@@ -167,6 +177,7 @@ impl Entry {
     /// Takes a place in the audit log's queue; without one nothing may be sent.
     pub(super) fn reserve(&mut self) -> Result<(), Denial> {
         self.place = Some(self.place().ok_or(Denial::AuditUnavailable)?);
+        self.step(Step::Judge);
         Ok(())
     }
 
@@ -236,6 +247,9 @@ impl Entry {
             return;
         };
         line.outcome = outcome;
+        if let Some(trace) = &mut line.trace {
+            trace.steps.push((Step::Answer, self.began.elapsed()));
+        }
         line.sent = self.progress.sent();
         line.credential = self.progress.credential();
         line.upstream_status = self.progress.status().or(self.look_up_status);
@@ -277,15 +291,18 @@ fn callers_id(headers: &HeaderMap) -> Option<CorrelationId> {
 pub(super) struct Common {
     ids: Ids,
     pub(super) clock: Clock,
+    sampler: Sampler,
     /// Set when the gateway ends what is still open.
     cutting: Rc<Cell<bool>>,
 }
 
 impl Common {
-    pub(super) fn new(clock: Clock) -> Self {
+    /// What is traced is by `part` ([`Sampler::new`]).
+    pub(super) fn new(clock: Clock, part: Option<f64>) -> Self {
         Self {
             ids: Ids::default(),
             clock,
+            sampler: Sampler::new(part),
             cutting: Rc::default(),
         }
     }

@@ -11,6 +11,7 @@ use super::now;
 use super::outbound::Preferences;
 use super::ownership::{Changes, Proven, Prover, Watch, unveil};
 use crate::denial::Denial;
+use crate::observe::Step;
 use crate::policy::{Credential, Judged, Unproven};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -53,6 +54,7 @@ impl Gateway {
             }
         };
         entry.allow();
+        entry.step(Step::Ownership);
         let memory = self.shared.owners.memory(&current.snapshot);
         let at = (current.snapshot.place, allowed.operation().store);
         let watch = memory
@@ -70,6 +72,7 @@ impl Gateway {
             inbound,
             credential,
         } = self.exchange(&exchange, &mut entry.progress).await?;
+        entry.step(Step::Upstream);
         if let Some(watch) = watch {
             watch.end(&inbound);
         }

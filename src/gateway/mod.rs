@@ -36,7 +36,7 @@ pub use tasks::LocalExecutor;
 use crate::config::{Live, Made, Snapshot};
 use crate::denial::Denial;
 use crate::identity::{Caller, Digest, Evidence, Memory};
-use crate::observe::{Audit, Clock, Peer, Waiting, WorkerMetrics};
+use crate::observe::{Audit, Clock, Peer, Step, Waiting, WorkerMetrics};
 use crate::policy::vocabulary::StoreHash;
 use crate::policy::{Route, permit};
 use answer::Surroundings;
@@ -126,10 +126,10 @@ impl Gateway {
             live,
             workers,
             renewals,
-            audit,
             metrics,
             memory: RefCell::default(),
-            common: Common::new(clock),
+            common: Common::new(clock, audit.sample()),
+            audit,
             shared,
             draining: Cell::new(false),
         }
@@ -247,8 +247,7 @@ impl Gateway {
                 allow: route.allow(),
             })?;
         entry.operation(&operation);
-        let verb = operation.verb;
-        let has_body = announced.has_body(verb);
+        let (verb, has_body) = (operation.verb, announced.has_body(operation.verb));
 
         let Identified { identity, scopes } = self
             .identify(&current, &head.headers, evidence, entry)
@@ -276,6 +275,7 @@ impl Gateway {
         } else {
             body.expect_none(announced, patience).await?
         };
+        entry.step(Step::Body);
         // Whoever waited for its turn has waited for its answer.
         let (received, patience) = (now(), current.upstream.deadline(now()));
         let deadline = patience.checked_sub(waited).unwrap_or(received);
@@ -331,6 +331,7 @@ impl Gateway {
         entry.spending = Some(Rc::clone(&spending));
         let began = now();
         spending.begin(&self.shared.turns).await?;
+        entry.step(Step::Quota);
         Ok(now() - began)
     }
 }

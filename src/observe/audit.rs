@@ -12,9 +12,43 @@ use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use writing::{Message, Sink, write_lines};
+
+/// Who is told of each line beside the output, by the thread that writes.
+#[derive(Debug, Default)]
+pub struct Audience {
+    /// The last decisions, where somebody may look at them.
+    pub recent: Option<Recent>,
+    /// What sends them elsewhere.
+    pub exporter: Option<Exporter>,
+}
+
+/// What sends lines and traces elsewhere.
+pub struct Exporter {
+    /// The part of the requests that are traced although their callers do not say ([`Sampler::new`]).
+    ///
+    /// [`Sampler::new`]: super::trace::Sampler::new
+    pub sample: f64,
+    /// To whom each line is told.
+    pub tell: Box<dyn Tell>,
+}
+
+impl std::fmt::Debug for Exporter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Exporter")
+            .field("sample", &self.sample)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One that is told of each line. It must not wait for anybody.
+pub trait Tell: Send {
+    /// Takes what it needs of a line.
+    fn tell(&mut self, line: &Line);
+}
 
 /// What the configuration says of the audit log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +96,7 @@ pub enum OnFailure {
 pub struct Audit {
     queue: Option<Queue>,
     on_failure: OnFailure,
+    sample: Option<f64>,
     state: Arc<State>,
 }
 
@@ -93,18 +128,22 @@ impl State {
 pub struct Place(Option<OwnedSemaphorePermit>);
 
 /// The thread that writes; to be joined at the end with [`Writer::finish`].
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Writer {
     done: Option<std::sync::mpsc::Receiver<()>>,
+    /// Ends when the audience has had its time to send what it was told.
+    told: Option<std::sync::mpsc::Receiver<()>>,
 }
 
 impl Audit {
-    /// Opens the output and starts the writer, which also gives each decision to `recent`.
-    pub fn start(settings: &AuditSettings, recent: Option<Recent>) -> io::Result<(Self, Writer)> {
+    /// Opens the output and starts the writer, which tells the audience too.
+    pub fn start(settings: &AuditSettings, audience: Audience) -> io::Result<(Self, Writer)> {
         let sink = match &settings.output {
-            Output::Off => {
-                return Ok((Self::new(None, settings.on_failure), Writer { done: None }));
+            Output::Off if audience.exporter.is_none() => {
+                let audit = Self::new(None, settings.on_failure, None);
+                return Ok((audit, Writer::default()));
             }
+            Output::Off => Sink::new(Box::new(io::sink())),
             // Not `io::stdout()`: it keeps bytes back that it has said to be written, so that after a
             // failure nobody knows from where to go on.
             Output::Stdout => {
@@ -113,7 +152,7 @@ impl Audit {
             }
             Output::File(path) => Sink::file(path)?,
         };
-        Self::start_in(sink, settings.on_failure, settings.queue, recent)
+        Self::start_in(sink, settings.on_failure, settings.queue, audience)
     }
 
     /// Starts the writer on an output that is open already.
@@ -121,16 +160,15 @@ impl Audit {
         output: Box<dyn Write + Send>,
         on_failure: OnFailure,
         queue: usize,
-        recent: Option<Recent>,
     ) -> io::Result<(Self, Writer)> {
-        Self::start_in(Sink::new(output), on_failure, queue, recent)
+        Self::start_in(Sink::new(output), on_failure, queue, Audience::default())
     }
 
     fn start_in(
         sink: Sink,
         on_failure: OnFailure,
         queue: usize,
-        recent: Option<Recent>,
+        mut audience: Audience,
     ) -> io::Result<(Self, Writer)> {
         let (sender, lines) = mpsc::unbounded_channel();
         let size = u32::try_from(queue).unwrap_or(u32::MAX);
@@ -142,22 +180,32 @@ impl Audit {
                 size,
             }),
             on_failure,
+            audience.exporter.as_ref().map(|exporter| exporter.sample),
         );
         let (finished, done) = std::sync::mpsc::channel();
+        let (told, all_told) = std::sync::mpsc::channel();
         let state = Arc::clone(&audit.state);
         std::thread::Builder::new()
             .name("audit".to_owned())
             .spawn(move || {
-                write_lines(lines, sink, &state, recent.as_ref());
+                write_lines(lines, sink, &state, &mut audience);
                 drop(finished);
+                // What is still to be sent is sent, or given up.
+                drop(audience);
+                drop(told);
             })?;
-        Ok((audit, Writer { done: Some(done) }))
+        let writer = Writer {
+            done: Some(done),
+            told: Some(all_told),
+        };
+        Ok((audit, writer))
     }
 
-    fn new(queue: Option<Queue>, on_failure: OnFailure) -> Self {
+    fn new(queue: Option<Queue>, on_failure: OnFailure, sample: Option<f64>) -> Self {
         Self {
             queue,
             on_failure,
+            sample,
             state: Arc::default(),
         }
     }
@@ -190,6 +238,11 @@ impl Audit {
         if !taken {
             self.state.lost.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// The part of the requests that are traced, if any are.
+    pub const fn sample(&self) -> Option<f64> {
+        self.sample
     }
 
     /// A view of the log that does not keep it open.
@@ -288,9 +341,15 @@ impl Writer {
     /// Waits until every line is written, at most `patience`. All [`Audit`]s must have been dropped.
     /// `false` if lines may be missing.
     pub fn finish(self, patience: Duration) -> bool {
-        self.done.is_none_or(|done| {
-            done.recv_timeout(patience) == Err(std::sync::mpsc::RecvTimeoutError::Disconnected)
-        })
+        let ends = |of: Option<std::sync::mpsc::Receiver<()>>| {
+            of.is_none_or(|of| of.recv_timeout(patience) == Err(RecvTimeoutError::Disconnected))
+        };
+        let is_written = ends(self.done);
+        // Nobody's record depends on it.
+        if is_written && !ends(self.told) {
+            tracing::warn!("the last traces and records could not be sent");
+        }
+        is_written
     }
 }
 
@@ -347,6 +406,7 @@ mod tests {
             upstream_status: Some(200),
             duration: Duration::ZERO,
             upstream: None,
+            trace: None,
         }
     }
 
@@ -361,13 +421,9 @@ mod tests {
     ) {
         let (tell, outcomes) = channel::channel();
         let (seen, shown) = channel::channel();
-        let (audit, writer) = Audit::start_on(
-            Box::new(Scripted { outcomes, seen }),
-            on_failure,
-            queue,
-            None,
-        )
-        .expect("a thread");
+        let (audit, writer) =
+            Audit::start_on(Box::new(Scripted { outcomes, seen }), on_failure, queue)
+                .expect("a thread");
         (audit, writer, tell, shown)
     }
 

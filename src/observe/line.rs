@@ -1,6 +1,7 @@
 //! The audit line (contract section 8): who asked for what, what was decided and what came of it.
 //! There is no field for a token, a `value`, a `description` or a body, so none can get in.
 
+use super::trace::Trace;
 use crate::denial::Code;
 use crate::identity::Means;
 use crate::policy::Item;
@@ -185,6 +186,8 @@ pub struct Line {
     pub duration: Duration,
     /// From the first try to send to the head of the upstream's answer.
     pub upstream: Option<Duration>,
+    /// Its steps, if it is traced; not in the line's text.
+    pub trace: Option<Box<Trace>>,
 }
 
 /// The bytes of most lines.
@@ -299,7 +302,8 @@ impl Used {
 }
 
 impl Sent {
-    pub(super) const fn as_str(self) -> &'static str {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::No => "no",
             Self::Yes => "yes",
@@ -419,6 +423,7 @@ mod tests {
             upstream_status: None,
             duration: Duration::from_micros(1500),
             upstream: None,
+            trace: None,
         }
     }
 

@@ -10,8 +10,12 @@ mod recent;
 mod reloads;
 mod status;
 mod tally;
+mod trace;
 
-pub use audit::{Audit, AuditHealth, AuditSettings, OnFailure, Output, Place, Reopener, Writer};
+pub use audit::{
+    Audience, Audit, AuditHealth, AuditSettings, Exporter, OnFailure, Output, Place, Reopener,
+    Tell, Writer,
+};
 pub use budgets::{Budgets, Waiting};
 pub use clock::{Clock, Hand};
 pub use issuers::Board;
@@ -21,3 +25,4 @@ pub use recent::Recent;
 pub use reloads::{ReloadHealth, Reloads};
 pub use status::{Status, Told};
 pub use tally::Tally;
+pub use trace::{Context, Sampler, Step, Trace};

@@ -159,6 +159,7 @@ mod tests {
             upstream_status: Some(207),
             duration: Duration::from_micros(1500),
             upstream: None,
+            trace: None,
         }
     }
 

@@ -13,6 +13,9 @@ mod inherited;
 mod issuers;
 mod listener;
 mod notes;
+#[cfg(feature = "otlp")]
+mod otlp;
+mod outgoing;
 mod proof;
 mod reload;
 mod sharing;
@@ -32,8 +35,8 @@ use crate::config::file::File;
 use crate::config::{Live, Loaded, Snapshot};
 use crate::gateway::{Lines, ProcessWide, Renewals};
 use crate::observe::{
-    Audit, AuditSettings, Board, Budgets, Clock, Output, Recent, ReloadHealth, Reopener,
-    WorkerMetrics, Writer,
+    Audience, Audit, AuditSettings, Board, Budgets, Clock, Exporter, Output, Recent, ReloadHealth,
+    Reopener, WorkerMetrics, Writer,
 };
 use admin::{Admin, Seen};
 use admission::Admission;
@@ -209,7 +212,7 @@ impl Server {
         let owned = (inherited.are_own(), inherited.are_lent());
         let doors = doors::open(&file, inherited)?;
         let (admin, page) = doors.admin();
-        let (audit, writer, recent) = start_audit(&file, page.is_some())?;
+        let (audit, writer, recent) = start_audit(&file, &snapshot, page.is_some())?;
         let count = file.workers.unwrap_or_else(default_workers);
         let metrics: Vec<Arc<WorkerMetrics>> = for_each(count);
         let controller = Arc::new(Controller::new(count));
@@ -403,19 +406,44 @@ fn start_followers(
 }
 
 /// Opens the audit log. Where there is a page, the last decisions are kept for it.
-fn start_audit(file: &File, has_page: bool) -> Result<(Audit, Writer, Option<Recent>), StartError> {
+fn start_audit(
+    file: &File,
+    snapshot: &Snapshot,
+    has_page: bool,
+) -> Result<(Audit, Writer, Option<Recent>), StartError> {
     let settings = AuditSettings {
         output: file.audit.output.value.clone(),
         on_failure: file.audit.on_failure,
         queue: file.audit.queue,
     };
     let recent = has_page.then(|| Recent::new(settings.output != Output::Off));
+    let audience = Audience {
+        recent: recent.clone(),
+        exporter: exporter(snapshot).map_err(StartError::Thread)?,
+    };
     let (audit, writer) =
-        Audit::start(&settings, recent.clone()).map_err(|source| StartError::Audit {
+        Audit::start(&settings, audience).map_err(|source| StartError::Audit {
             path: settings.output.to_string(),
             source,
         })?;
     Ok((audit, writer, recent))
+}
+
+/// What sends traces and records to a collector, if there is one.
+#[cfg(feature = "otlp")]
+fn exporter(snapshot: &Snapshot) -> io::Result<Option<Exporter>> {
+    let collector = snapshot.collector.as_deref();
+    collector.map(otlp::exporter).transpose()
+}
+
+#[cfg(not(feature = "otlp"))]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "it is the same function with the feature"
+)]
+fn exporter(_: &Snapshot) -> io::Result<Option<Exporter>> {
+    // A configuration that names one is refused.
+    Ok(None)
 }
 
 /// What each worker has of its own, and others look at.

@@ -32,6 +32,8 @@ mod hostile_upstream;
 mod identity_of_json;
 mod issuers;
 mod limits;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod overload;
 mod ownership;
 mod page;

@@ -71,7 +71,11 @@ fn the_shipped_file_has_every_key_and_no_other() {
         .iter()
         .map(|problem| problem.key.as_str())
         .collect();
-    assert_eq!(keys, ["listen.socket_mode"]);
+    let unbuilt = (!cfg!(feature = "otlp")).then_some("otlp");
+    let expected: Vec<_> = std::iter::once("listen.socket_mode")
+        .chain(unbuilt)
+        .collect();
+    assert_eq!(keys, expected);
     assert_eq!(keys_of(&text), findings.asked);
 
     let file = file.unwrap();
@@ -147,13 +151,14 @@ const SHIPPED_ISSUER: &str =
     "[[issuer]]\nname = \"idp\"\nissuer = \"x\"\naudience = \"x\"\njwks = { file = \"x\" }";
 
 /// The keys that stand in the shipped file as comments and are asked for nevertheless.
-const WITHOUT_DEFAULT: [&str; 25] = [
+const WITHOUT_DEFAULT: [&str; 26] = [
     "caller[].enforcement",
     "workers",
     "handover",
     "listen.socket_mode",
     "listen.tls",
     "admin",
+    "otlp",
     "upstream.ca",
     "store[].credential.env",
     "store[].credential.previous",
@@ -254,6 +259,60 @@ fn the_page_is_where_it_is_wanted_or_where_only_this_machine_connects() {
     ] {
         let file = read_good(&complete(&format!("[admin]\n{admin}\n")));
         assert_eq!(file.admin.unwrap().page.value, page, "{admin}");
+    }
+}
+
+#[test]
+fn a_collector_is_named_or_not() {
+    let read = |text: &str| {
+        let text = complete(&format!("[otlp]\n{text}\n"));
+        let (file, findings) = walk(&text);
+        let problems = findings.problems().iter();
+        let told = problems.map(|problem| format!("{}: {}", problem.key, problem.message));
+        let unbuilt = "otlp: this program was built without OTLP";
+        let told: Vec<_> = told.filter(|told| told != unbuilt).collect();
+        (file.and_then(|file| file.otlp), told)
+    };
+    let (otlp, told) = read("endpoint = \"http://127.0.0.1:4318\"");
+    assert_eq!(told, [""; 0]);
+    let otlp = otlp.unwrap();
+    assert_eq!(otlp.endpoint.value.authority, "127.0.0.1:4318");
+    assert_eq!(
+        (otlp.sample.to_bits(), otlp.logs),
+        (otlp::SAMPLE.to_bits(), otlp::LOGS)
+    );
+    let (otlp, told) =
+        read("endpoint = \"http://c\"\nallow_plaintext = true\nsample = 0.25\nlogs = false");
+    assert_eq!(told, [""; 0]);
+    let otlp = otlp.unwrap();
+    assert_eq!(
+        (otlp.sample.to_bits(), otlp.logs),
+        (0.25_f64.to_bits(), false)
+    );
+    for (text, problem) in [
+        ("", "otlp.endpoint: is missing"),
+        (
+            "endpoint = \"http://c\"",
+            "otlp.endpoint: would tell another machine without encryption who changes what",
+        ),
+        (
+            "endpoint = \"https://c\"\nsample = 1.5",
+            "otlp.sample: is not between 0 and 1",
+        ),
+        (
+            "endpoint = \"https://c\"\nsample = nan",
+            "otlp.sample: is not between 0 and 1",
+        ),
+        (
+            "endpoint = \"https://c\"\nsample = -1",
+            "otlp.sample: is not between 0 and 1",
+        ),
+        (
+            "endpoint = \"https://c\"\nsample = \"1\"",
+            "otlp.sample: expected a number from 0 to 1, found a string",
+        ),
+    ] {
+        assert_eq!(read(text).1, [problem], "{text}");
     }
 }
 

@@ -2,8 +2,7 @@
 //! kept until it is, or until the file is opened again: then from the beginning of the line that was cut.
 
 use super::super::line::Line;
-use super::super::recent::Recent;
-use super::State;
+use super::{Audience, State};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -88,7 +87,7 @@ pub(super) fn write_lines(
     mut messages: mpsc::UnboundedReceiver<Message>,
     mut sink: Sink,
     state: &State,
-    recent: Option<&Recent>,
+    audience: &mut Audience,
 ) {
     let mut batch = Vec::with_capacity(BATCH);
     let mut places = Vec::new();
@@ -99,7 +98,10 @@ pub(super) fn write_lines(
             if let Message::Line(line, place) = message {
                 line.push_json(&mut batch);
                 places.push(place);
-                if recent.is_some() {
+                if let Some(exporter) = &mut audience.exporter {
+                    exporter.tell.tell(&line);
+                }
+                if audience.recent.is_some() {
                     shown.push(line);
                 }
             }
@@ -107,7 +109,7 @@ pub(super) fn write_lines(
                 .then(|| messages.try_recv().ok())
                 .flatten();
         }
-        if let Some(recent) = recent {
+        if let Some(recent) = &audience.recent {
             // Before they are written: an operator looks when that fails.
             recent.keep(std::mem::take(&mut shown));
         }

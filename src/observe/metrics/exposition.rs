@@ -423,7 +423,7 @@ pub(in crate::observe) fn gauge(
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::audit::{Audit, AuditSettings, OnFailure, Output};
+    use super::super::super::audit::{Audience, Audit, AuditSettings, OnFailure, Output};
     use super::super::super::line::Outcome;
     use super::*;
     use crate::policy::vocabulary::Verb;
@@ -451,7 +451,7 @@ mod tests {
             on_failure: OnFailure::Refuse,
             queue: 16,
         };
-        let (audit, _writer) = Audit::start(&settings, None).expect("no output");
+        let (audit, _writer) = Audit::start(&settings, Audience::default()).expect("no output");
         let reloads = ReloadHealth::new(jiff::Timestamp::UNIX_EPOCH, Arc::default());
         let text = Exposition::new(workers, audit.health(), reloads).text();
         for line in [

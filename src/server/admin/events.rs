@@ -158,7 +158,9 @@ impl Watcher {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observe::{Audit, AuditSettings, Board, Budgets, Clock, OnFailure, Output};
+    use crate::observe::{
+        Audience, Audit, AuditSettings, Board, Budgets, Clock, OnFailure, Output,
+    };
     use crate::observe::{Recent, ReloadHealth};
     use http_body_util::BodyExt;
     use tokio::runtime::{Builder, LocalOptions};
@@ -169,7 +171,7 @@ mod tests {
             on_failure: OnFailure::Refuse,
             queue: 16,
         };
-        let (audit, _writer) = Audit::start(&settings, None).expect("no output");
+        let (audit, _writer) = Audit::start(&settings, Audience::default()).expect("no output");
         let began = jiff::Timestamp::UNIX_EPOCH;
         let reloads = ReloadHealth::new(began, Arc::default());
         let (clock, _hand) = Clock::set(Duration::ZERO);

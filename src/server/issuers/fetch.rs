@@ -1,8 +1,8 @@
 //! One fetch of a key set: one connection, one request, one answer of 200 and of a bounded size, all within
 //! a few seconds. A redirect is not followed: whoever could send one could send keys.
 
+use super::super::outgoing::{chain, connect};
 use crate::config::Fetch;
-use crate::gateway::Stream;
 use crate::identity::{KeySet, LARGEST_SET};
 use bytes::Bytes;
 use http::header::{ACCEPT, CONNECTION, HOST, USER_AGENT};
@@ -10,13 +10,8 @@ use http::{HeaderValue, Request, StatusCode};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
-use std::error::Error;
-use std::sync::Arc;
 use std::time::Duration;
-use tokio_rustls::{TlsConnector, TlsStream};
-use tower_service::Service;
 
 /// For a fetch from its first packet to its last byte.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -36,7 +31,7 @@ pub(super) async fn fetch(fetch: &Fetch) -> Result<KeySet, String> {
 }
 
 async fn exchange(fetch: &Fetch) -> Result<Vec<u8>, String> {
-    let stream = connect(fetch).await?;
+    let stream = connect(&fetch.uri, fetch.tls.as_ref()).await?;
     let (mut sender, connection) = http1::Builder::new()
         .handshake(TokioIo::new(stream))
         .await
@@ -58,21 +53,6 @@ async fn exchange(fetch: &Fetch) -> Result<Vec<u8>, String> {
         _ = connection => {}
     }
     answer.await
-}
-
-async fn connect(fetch: &Fetch) -> Result<Stream, String> {
-    let mut connector = HttpConnector::new();
-    connector.enforce_http(false);
-    let tcp = connector.call(fetch.uri.clone()).await;
-    let tcp = tcp.map_err(|error| chain(&error))?.into_inner();
-    let Some((config, name)) = &fetch.tls else {
-        return Ok(Stream::Tcp(tcp));
-    };
-    let tls = TlsConnector::from(Arc::clone(config)).connect(name.clone(), tcp);
-    let tls = tls
-        .await
-        .map_err(|error| format!("TLS: {}", chain(&error)))?;
-    Ok(Stream::Tls(Box::new(TlsStream::Client(tls))))
 }
 
 fn request(fetch: &Fetch) -> Result<Request<Empty<Bytes>>, String> {
@@ -101,19 +81,4 @@ async fn collect(mut body: Incoming) -> Result<Vec<u8>, String> {
         }
     }
     Ok(text)
-}
-
-/// An error with its causes, none of which repeats what was received.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        let cause = inner.to_string();
-        if !text.ends_with(&cause) {
-            text.push_str(": ");
-            text.push_str(&cause);
-        }
-        source = inner.source();
-    }
-    text
 }

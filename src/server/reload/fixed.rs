@@ -45,6 +45,7 @@ pub(super) fn waiting(started: &File, new: &File) -> Vec<&'static str> {
                 && started.audit.on_failure == new.audit.on_failure
                 && started.audit.queue == new.audit.queue,
         ),
+        ("otlp", started.otlp == new.otlp),
         (
             "limits.ownership_entries",
             started.limits.ownership_entries == new.limits.ownership_entries,

@@ -35,7 +35,7 @@ type Record = Rc<RefCell<Vec<Vec<u8>>>>;
 pub fn run(pieces: &[&[u8]]) -> Seen {
     let log = Log::default();
     let (audit, writer) =
-        Audit::start_on(Box::new(log.clone()), OnFailure::Refuse, 65_536, None).expect("a thread");
+        Audit::start_on(Box::new(log.clone()), OnFailure::Refuse, 65_536).expect("a thread");
     let record = Record::default();
     let runtime = Builder::new_current_thread()
         .enable_time()

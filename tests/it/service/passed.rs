@@ -67,7 +67,7 @@ fn a_socket_that_nobody_wants_is_named() {
     let ended = start(&config, &socket).end();
     assert_eq!(ended.code, Some(1));
     let said = format!(
-        "error: a listening socket on {address} was passed to this process, and neither `listen.address` nor `admin.address` is there\n  hint: give the socket unit and the configuration the same address\n"
+        "error: a listening socket on {address} was passed to this process, and none of `listen.address`, `admin.address` and `admin.page` is there\n  hint: give the socket unit and the configuration the same address\n"
     );
     assert!(ended.stderr.contains(&said), "{}", ended.stderr);
 }
