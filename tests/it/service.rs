@@ -4,6 +4,7 @@
 mod handover;
 mod notified;
 mod passed;
+mod promptly;
 mod unit;
 
 use crate::support::fake::Fake;
