@@ -1,16 +1,19 @@
-//! A gateway in this process, on a free port, with its audit log in a file of its own.
+//! A gateway on a free port, with its audit log in a file of its own: in this process, or, where another program is
+//! to be tested than the one that was built, as a process of that.
 
 use super::PATIENCE;
 use super::client::{Client, Request};
 use super::http1::{Kind, Message, json, read};
+use super::process::{Process, elsewhere};
 use metafield_gateway::config::{LoadError, load::load};
 use metafield_gateway::identity::Digest;
 use metafield_gateway::observe::Clock;
 use metafield_gateway::server::{Bound, Ended, Reloaded, Server, Source, Stage};
 use std::fmt::Write as _;
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::BufReader;
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -54,6 +57,11 @@ impl Folder {
         fs::write(&path, content).expect("a file");
         path
     }
+
+    /// Lets another user write into it.
+    pub fn open_to_all(&self) {
+        fs::set_permissions(&self.0, Permissions::from_mode(0o777)).expect("our own folder");
+    }
 }
 
 impl Drop for Folder {
@@ -87,8 +95,40 @@ pub struct Setup {
 /// A gateway that runs.
 #[derive(Debug)]
 pub struct Gateway {
-    server: Option<Server>,
+    running: Option<Running>,
     pub folder: Folder,
+}
+
+#[derive(Debug)]
+enum Running {
+    Here(Box<Server>),
+    Apart(Apart),
+}
+
+/// A gateway as a process.
+#[derive(Debug)]
+struct Apart {
+    process: Process,
+    address: SocketAddr,
+    admin: Option<SocketAddr>,
+}
+
+impl Apart {
+    /// Starts what the configuration at this path asks for; both listeners are on TCP.
+    fn start(config: &Path) -> Self {
+        let text = fs::read_to_string(config).expect("the configuration");
+        let config = config.to_str().expect("UTF-8");
+        let mut process = Process::start(&["serve", "--config", config]);
+        let address = process.bound(" listening address=");
+        let admin = text
+            .contains("admin.address")
+            .then(|| process.bound("admin listening address="));
+        Self {
+            process,
+            address,
+            admin,
+        }
+    }
 }
 
 impl Setup {
@@ -218,6 +258,13 @@ impl Setup {
     }
 
     fn start_at(self, path: PathBuf, clock: &Clock) -> Gateway {
+        if elsewhere().is_some() {
+            self.folder.open_to_all();
+            return Gateway {
+                running: Some(Running::Apart(Apart::start(&path))),
+                folder: self.folder,
+            };
+        }
         let (seen, loaded) = load(&path, None);
         let loaded = loaded.unwrap_or_else(|error| match error {
             LoadError::Problems(problems) => panic!("{}", problems.report("test")),
@@ -226,7 +273,7 @@ impl Setup {
         let server = Server::start_by(loaded, Some(Source { path, seen }), clock);
         let server = server.expect("the gateway starts");
         Gateway {
-            server: Some(server),
+            running: Some(Running::Here(Box::new(server))),
             folder: self.folder,
         }
     }
@@ -249,15 +296,25 @@ impl Gateway {
         self.server().reload_and_wait().expect("somebody reloads")
     }
 
+    fn running(&self) -> &Running {
+        self.running.as_ref().expect("the gateway runs")
+    }
+
     fn server(&self) -> &Server {
-        self.server.as_ref().expect("the gateway runs")
+        match self.running() {
+            Running::Here(server) => server,
+            Running::Apart(_) => panic!("only a gateway in this process can do this"),
+        }
     }
 
     /// Where it listens by TCP.
     pub fn address(&self) -> SocketAddr {
-        match self.server().address {
-            Bound::Tcp(address) => address,
-            Bound::Unix(_) => panic!("the gateway listens on a Unix socket"),
+        match self.running() {
+            Running::Here(server) => match server.address {
+                Bound::Tcp(address) => address,
+                Bound::Unix(_) => panic!("the gateway listens on a Unix socket"),
+            },
+            Running::Apart(apart) => apart.address,
         }
     }
 
@@ -273,10 +330,14 @@ impl Gateway {
 
     /// Where the operator connects by TCP.
     pub fn admin_address(&self) -> SocketAddr {
-        match self.server().admin {
-            Some(Bound::Tcp(address)) => address,
-            _ => panic!("no admin listener by TCP"),
-        }
+        let admin = match self.running() {
+            Running::Here(server) => match &server.admin {
+                Some(Bound::Tcp(address)) => Some(*address),
+                _ => None,
+            },
+            Running::Apart(apart) => apart.admin,
+        };
+        admin.expect("an admin listener by TCP")
     }
 
     /// Has the audit log's file opened again.
@@ -331,14 +392,27 @@ impl Gateway {
     }
 
     /// Drains the gateway and gives its audit lines.
-    pub fn stop(self) -> Vec<serde_json::Value> {
-        self.end().1
+    pub fn stop(mut self) -> Vec<serde_json::Value> {
+        match self.running.take().expect("the gateway runs") {
+            Running::Here(server) => {
+                server.advance(Stage::Draining);
+                server.wait();
+            }
+            Running::Apart(apart) => {
+                apart.process.signal("TERM");
+                let ended = apart.process.end();
+                assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+            }
+        }
+        self.audit_lines()
     }
 
     /// Drains the gateway; gives how that went, and its audit lines.
     pub fn end(mut self) -> (Ended, Vec<serde_json::Value>) {
-        let server = self.server.take().expect("the gateway runs");
-        server.advance(Stage::Draining);
+        self.server().advance(Stage::Draining);
+        let Some(Running::Here(server)) = self.running.take() else {
+            panic!("it was in this process");
+        };
         let ended = server.wait();
         (ended, self.audit_lines())
     }
@@ -351,9 +425,13 @@ impl Gateway {
 
 impl Drop for Gateway {
     fn drop(&mut self) {
-        if let Some(server) = self.server.take() {
-            server.advance(Stage::Stopped);
-            server.wait();
+        match self.running.take() {
+            Some(Running::Here(server)) => {
+                server.advance(Stage::Stopped);
+                server.wait();
+            }
+            Some(Running::Apart(apart)) => apart.process.leave(),
+            None => {}
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The built program as a process of its own.
 
 use super::PATIENCE;
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
@@ -9,6 +10,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_metafield-gateway");
+
+/// Names another program that is to be tested in the place of the one that was built, such as the one in a container.
+const ELSEWHERE: &str = "METAFIELD_GATEWAY_PROGRAM";
 
 /// What a program left behind.
 #[derive(Debug)]
@@ -28,9 +32,19 @@ pub struct Process {
     printed: Receiver<String>,
 }
 
+/// The program that is to be tested instead of what was built.
+pub fn elsewhere() -> Option<OsString> {
+    std::env::var_os(ELSEWHERE)
+}
+
+/// The program that is to be tested.
+fn path() -> OsString {
+    elsewhere().unwrap_or_else(|| PROGRAM.into())
+}
+
 /// The program with these arguments and no variables that could change what it does.
 pub fn program(arguments: &[&str]) -> Command {
-    through(Command::new(PROGRAM), arguments)
+    through(Command::new(path()), arguments)
 }
 
 /// What a command has in common, however it comes to the program.
@@ -86,7 +100,8 @@ impl Process {
     pub fn start_with_descriptors(limit: usize, arguments: &[&str]) -> Self {
         let mut shell = Command::new("sh");
         let limit = limit.to_string();
-        shell.args(["-c", "ulimit -n \"$0\" && exec \"$@\"", &limit, PROGRAM]);
+        let command = "ulimit -n \"$0\" && exec \"$@\"";
+        shell.args(["-c", command, &limit]).arg(path());
         Self::spawn(through(shell, arguments).stdout(Stdio::piped()))
     }
 
@@ -163,6 +178,13 @@ impl Process {
     /// Sends a signal by its name, such as `TERM`.
     pub fn signal(&self, name: &str) {
         signal(name, self.id());
+    }
+
+    /// Tells it to end at once, and waits for that: who is killed leaves a container behind.
+    pub fn leave(mut self) {
+        self.signal("TERM");
+        self.signal("TERM");
+        drop(self.child.wait());
     }
 
     /// The process's number.
