@@ -11,6 +11,10 @@ use std::path::Path;
 const ABSENT: &str =
     "`--config` names the configuration file; config/minimal.toml is the least that works";
 
+const CLOSED: &str = "let the user that the gateway runs as read it";
+
+const FOLDER: &str = "`--config` names a file; where one that is not there is mounted, some container engines make a folder";
+
 /// Why nothing was loaded: the report has been printed, this is the exit code.
 pub(super) struct Reported(pub(super) u8);
 
@@ -75,10 +79,11 @@ pub(super) fn problems(path: &Path, error: &LoadError) -> Vec<Problem> {
         LoadError::Unreadable(error) => {
             let message = format!("cannot read {}: {error}", path.display());
             let problem = Problem::new(Place::START, "", message);
-            vec![if error.kind() == io::ErrorKind::NotFound {
-                problem.with_hint(ABSENT)
-            } else {
-                problem
+            vec![match error.kind() {
+                io::ErrorKind::NotFound => problem.with_hint(ABSENT),
+                io::ErrorKind::PermissionDenied => problem.with_hint(CLOSED),
+                io::ErrorKind::IsADirectory => problem.with_hint(FOLDER),
+                _ => problem,
             }]
         }
         LoadError::Problems(problems) => problems.iter().cloned().collect(),

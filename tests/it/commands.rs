@@ -42,6 +42,19 @@ fn help_and_version_are_results() {
 }
 
 #[test]
+fn a_folder_in_the_place_of_the_configuration_is_told() {
+    let folder = Folder::new();
+    let path = folder.path().to_str().expect("UTF-8");
+    let ended = run(&["serve", "--config", path]);
+    assert_eq!(ended.code, Some(2));
+    assert!(
+        ended.stderr.contains("  hint: `--config` names a file"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
 fn wrong_usage_is_refused() {
     for arguments in [
         &[][..],
