@@ -18,6 +18,7 @@ mod allowed;
 mod audit;
 mod canary;
 mod commands;
+mod container;
 mod dashboards;
 mod doors;
 mod doors_h2;
