@@ -32,6 +32,7 @@ mod hostile_h2;
 mod hostile_upstream;
 mod identity_of_json;
 mod issuers;
+mod kubernetes;
 mod limits;
 #[cfg(feature = "otlp")]
 mod otlp;
