@@ -300,7 +300,7 @@ impl Common {
     /// What is traced is by `part` ([`Sampler::new`]).
     pub(super) fn new(clock: Clock, part: Option<f64>) -> Self {
         Self {
-            ids: Ids::default(),
+            ids: Ids::new(),
             clock,
             sampler: Sampler::new(part),
             cutting: Rc::default(),
@@ -315,20 +315,31 @@ impl Common {
 
 /// Fresh ids. Random bytes are taken in advance: the system's generator costs more by the call than by
 /// the byte.
-#[derive(Default)]
 struct Ids(Cell<Vec<u8>>);
 
 impl Ids {
     const AHEAD: usize = 64 * ID;
 
+    /// Takes the first bytes at once: until aws-lc has gathered entropy for a thread that is new to it, some twenty
+    /// milliseconds pass, for which no request should wait.
+    fn new() -> Self {
+        let mut ahead = Vec::new();
+        Self::take_more(&mut ahead);
+        Self(Cell::new(ahead))
+    }
+
+    fn take_more(ahead: &mut Vec<u8>) {
+        ahead.resize(Self::AHEAD, 0);
+        if aws_lc_rs::rand::fill(ahead).is_err() {
+            // Repeated ids harm nothing but the joining of logs.
+            ahead.fill(0);
+        }
+    }
+
     fn fresh(&self) -> CorrelationId {
         let mut ahead = self.0.take();
         if ahead.len() < ID {
-            ahead.resize(Self::AHEAD, 0);
-            if aws_lc_rs::rand::fill(&mut ahead).is_err() {
-                // Repeated ids harm nothing but the joining of logs.
-                ahead.fill(0);
-            }
+            Self::take_more(&mut ahead);
         }
         let mut bytes = [0; ID];
         for (to, from) in bytes.iter_mut().zip(ahead.drain(ahead.len() - ID..)) {
