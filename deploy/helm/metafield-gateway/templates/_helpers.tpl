@@ -53,6 +53,7 @@ listen.tls.certificate = "/run/secrets/tls/tls.crt"
 listen.tls.private_key = "/run/secrets/tls/tls.key"
 {{- end }}
 admin.address = "0.0.0.0:{{ int .Values.ports.admin }}"
+admin.page = "{{ if .Values.statusPage.enabled }}127.0.0.1:{{ int .Values.ports.page }}{{ else }}off{{ end }}"
 
 {{ .Values.config }}
 {{- end -}}
