@@ -72,7 +72,9 @@ fn the_image_is_of_this_version_and_nobodys_root() {
     assert_eq!(given("ENTRYPOINT"), [format!("[\"{program}\"]")]);
     let [health] = given("HEALTHCHECK").try_into().expect("one");
     assert!(health.contains(&format!("CMD [\"{program}\", \"health\", ")));
-    assert!(given("RUN")[0].ends_with("cargo build --release --locked --features \"$FEATURES\" --bin metafield-gateway"));
+    assert!(given("RUN")[0].ends_with(
+        "cargo build --release --locked --features \"$FEATURES\" --bin metafield-gateway"
+    ));
 }
 
 #[test]

@@ -26,6 +26,7 @@ mod drain;
 mod floors;
 mod forward;
 mod grants;
+mod guides;
 mod hardening;
 mod hostile;
 mod hostile_h2;

@@ -1,0 +1,141 @@
+//! The guides of `deploy/guides.md`: their commands are run, in their order and in one shell, and print what stands
+//! there.
+
+use crate::python_client;
+use crate::support::gateway::Folder;
+use metafield_gateway::sandbox::{Options, Seed, spawn};
+use std::fmt::Write as _;
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+const PROGRAM: &str = env!("CARGO_BIN_EXE_metafield-gateway");
+/// What the guides say the credential is.
+const CREDENTIAL: &str = "the-credential-of-bigcommerce";
+/// Stands between what two blocks print.
+const BETWEEN: &str = "-- the next block --";
+
+/// The commands of each block, and the lines that they are to print.
+fn blocks() -> Vec<(String, Vec<String>)> {
+    let text = fs::read_to_string(Path::new(ROOT).join("deploy/guides.md")).expect("the guides");
+    let mut blocks: Vec<(String, Vec<String>)> = Vec::new();
+    let mut rest = text.as_str();
+    while let Some((_, after)) = rest.split_once("```") {
+        let (kind, after) = after.split_once('\n').expect("a block");
+        let (content, after) = after.split_once("\n```").expect("its end");
+        rest = after;
+        match (kind, blocks.last_mut()) {
+            ("sh", _) => blocks.push((content.to_owned(), Vec::new())),
+            ("text", Some((_, printed))) => printed.extend(content.lines().map(str::to_owned)),
+            _ => panic!("a block of another kind: {kind}"),
+        }
+    }
+    blocks
+}
+
+/// Whether a line is as it stands in the guide, where `…` is any text.
+fn is_like(line: &str, pattern: &str) -> bool {
+    let mut parts = pattern.split('…');
+    let Some(mut rest) = line.strip_prefix(parts.next().unwrap_or_default()) else {
+        return false;
+    };
+    let mut is_open = false;
+    for part in parts {
+        is_open = part.is_empty();
+        let Some((_, after)) = rest.split_once(part) else {
+            return false;
+        };
+        rest = after;
+    }
+    is_open || rest.is_empty()
+}
+
+fn free() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("an address")
+}
+
+#[test]
+fn what_they_say_works() {
+    let folder = Folder::new();
+    std::os::unix::fs::symlink(PROGRAM, folder.path().join("metafield-gateway")).expect("a link");
+    let store = spawn(Options {
+        token: CREDENTIAL.to_owned(),
+        ..Options::default()
+    });
+    let store = store.expect("a store");
+    let seed = Seed {
+        customer: 7,
+        namespace: "crm",
+        key: "tier",
+        value: "bronze",
+        permission_set: "app_only",
+    };
+    let shelf = store.shared();
+    let metafield = shelf.with_store(|shelf| shelf.seed(seed, jiff::Timestamp::UNIX_EPOCH));
+    assert_eq!(metafield, Some(1), "the metafield of the guides");
+
+    let blocks = blocks();
+    let mut script =
+        "set -euo pipefail\ntrap 'kill $(jobs -p) 2> /dev/null || true' EXIT\n".to_owned();
+    for (commands, _) in &blocks {
+        writeln!(script, "{commands}\necho '{BETWEEN}'").expect("a string");
+    }
+    let (listen, admin) = (free(), free());
+    let script = script
+        .replace(
+            "https://api.bigcommerce.com",
+            &format!("http://{}", store.address),
+        )
+        .replace("127.0.0.1:8080", &listen.to_string())
+        .replace("127.0.0.1:9090", &admin.to_string());
+    let path = std::env::var("PATH").expect("a PATH");
+    let output = Command::new("timeout")
+        .args(["120", "bash", "-c", &script])
+        .current_dir(folder.path())
+        .env("PATH", format!("{}:{path}", folder.path().display()))
+        .env("PYTHONPATH", python_client::installed())
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env("NO_PROXY", "127.0.0.1")
+        .env_remove("METAFIELD_GATEWAY_LOG")
+        .stdin(Stdio::null())
+        .output()
+        .expect("bash runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (out, errors) = (text(&output.stdout), text(&output.stderr));
+    print!("{out}");
+    let log = fs::read_to_string(folder.path().join("gateway.log")).unwrap_or_default();
+    assert!(
+        output.status.success(),
+        "{out}\n{errors}\n{log}\nthe guides need curl, openssl, `python3`, `nodejs`, `php-cli`, `php-curl` and `ruby`"
+    );
+    let printed: Vec<&str> = out.split(&format!("{BETWEEN}\n")).collect();
+    for ((commands, expected), printed) in blocks.iter().zip(printed) {
+        let mut lines = printed.lines();
+        for pattern in expected {
+            let is_there = lines.any(|line| is_like(line, pattern));
+            assert!(
+                is_there,
+                "{commands}\n-- printed --\n{printed}\n-- and not --\n{pattern}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_differs_is_left_out() {
+    for (line, pattern, is_so) in [
+        ("200", "200", true),
+        ("200 OK", "200", false),
+        ("200 OK", "200…", true),
+        ("since 2026", "since …", true),
+        ("a b c d", "a…c…", true),
+        ("a b c d", "a…d", true),
+        ("a b c d", "…c", false),
+        ("a b c d", "b…d", false),
+    ] {
+        assert_eq!(is_like(line, pattern), is_so, "{line} {pattern}");
+    }
+}
