@@ -179,6 +179,11 @@ fn homeless(output: &Located<Output>) -> Option<Problem> {
     let Output::File(path) = &output.value else {
         return None;
     };
+    if path.is_dir() {
+        let message = format!("{} is a folder", shown_path(path));
+        let problem = Problem::new(output.place, "audit.output", message);
+        return Some(problem.with_hint("name a file in it"));
+    }
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())?;
@@ -365,7 +370,9 @@ fn private_key(
 
 fn unreadable(place: Place, key: &str, what: &str, error: &io::Error) -> Problem {
     let hint = match error.kind() {
-        io::ErrorKind::NotFound => "relative paths are relative to the configuration file",
+        io::ErrorKind::NotFound => {
+            "put it there first; relative paths are relative to the configuration file"
+        }
         io::ErrorKind::PermissionDenied => {
             "let the user that the gateway runs as read it, and nobody else"
         }

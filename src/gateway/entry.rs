@@ -247,6 +247,9 @@ impl Entry {
             return;
         };
         line.outcome = outcome;
+        // Who is not known cannot have more traced than is anyway.
+        let is_known = line.identified_by.is_some();
+        line.trace = line.trace.filter(|trace| is_known || trace.is_turn);
         if let Some(trace) = &mut line.trace {
             trace.steps.push((Step::Answer, self.began.elapsed()));
         }

@@ -9,10 +9,10 @@ use super::recent::Recent;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use writing::{Message, Sink, write_lines};
@@ -24,6 +24,33 @@ pub struct Audience {
     pub recent: Option<Recent>,
     /// What sends them elsewhere.
     pub exporter: Option<Exporter>,
+}
+
+impl Audience {
+    /// Whether nobody is told.
+    const fn is_empty(&self) -> bool {
+        self.recent.is_none() && self.exporter.is_none()
+    }
+
+    /// Tells of lines. Whoever fails at that is told no more: the log goes on.
+    fn tell(&mut self, lines: Vec<Line>) {
+        if let Some(exporter) = &mut self.exporter {
+            let told = catch_unwind(AssertUnwindSafe(|| {
+                for line in &lines {
+                    exporter.tell.tell(line);
+                }
+            }));
+            if told.is_err() {
+                tracing::error!(
+                    "a defect ends what sends traces and records; the audit log goes on"
+                );
+                self.exporter = None;
+            }
+        }
+        if let Some(recent) = &self.recent {
+            recent.keep(lines);
+        }
+    }
 }
 
 /// What sends lines and traces elsewhere.
@@ -117,6 +144,24 @@ struct State {
     reopen: AtomicBool,
 }
 
+/// Marks the log as failing if its thread ends in any other way than by writing everything.
+struct Ending<'s>(&'s State, bool);
+
+impl Ending<'_> {
+    /// Everything is written.
+    fn all_is_written(mut self) {
+        self.1 = true;
+    }
+}
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        if !self.1 {
+            self.0.failing.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
 impl State {
     fn is_to_reopen(&self) -> bool {
         self.reopen.swap(false, Ordering::AcqRel)
@@ -143,7 +188,11 @@ impl Audit {
                 let audit = Self::new(None, settings.on_failure, None);
                 return Ok((audit, Writer::default()));
             }
-            Output::Off => Sink::new(Box::new(io::sink())),
+            Output::Off => {
+                // There is no record that could be missed.
+                let sink = Sink::new(Box::new(io::sink()));
+                return Self::start_in(sink, OnFailure::Continue, settings.queue, audience);
+            }
             // Not `io::stdout()`: it keeps bytes back that it has said to be written, so that after a
             // failure nobody knows from where to go on.
             Output::Stdout => {
@@ -188,8 +237,11 @@ impl Audit {
         std::thread::Builder::new()
             .name("audit".to_owned())
             .spawn(move || {
+                let ending = Ending(&state, false);
                 write_lines(lines, sink, &state, &mut audience);
-                drop(finished);
+                ending.all_is_written();
+                // Whoever waits may have given up.
+                let _gone = finished.send(());
                 // What is still to be sent is sent, or given up.
                 drop(audience);
                 drop(told);
@@ -341,13 +393,12 @@ impl Writer {
     /// Waits until every line is written, at most `patience`. All [`Audit`]s must have been dropped.
     /// `false` if lines may be missing.
     pub fn finish(self, patience: Duration) -> bool {
-        let ends = |of: Option<std::sync::mpsc::Receiver<()>>| {
-            of.is_none_or(|of| of.recv_timeout(patience) == Err(RecvTimeoutError::Disconnected))
-        };
-        let is_written = ends(self.done);
-        // Nobody's record depends on it.
-        if is_written && !ends(self.told) {
-            tracing::warn!("the last traces and records could not be sent");
+        let is_written = self
+            .done
+            .is_none_or(|done| done.recv_timeout(patience).is_ok());
+        if let Some(told) = self.told.filter(|_| is_written) {
+            // Nobody's record depends on it, and it has a bound of its own.
+            let _sent = told.recv_timeout(patience);
         }
         is_written
     }
@@ -473,6 +524,43 @@ mod tests {
         audit.record(None, line());
         assert_eq!(audit.health().lost(), 1);
         drop((unknown, known, tell, audit));
+        assert!(writer.finish(Duration::from_secs(30)));
+    }
+
+    /// One that fails at its first line.
+    struct Failing(channel::Sender<()>);
+
+    impl Tell for Failing {
+        fn tell(&mut self, _: &Line) {
+            self.0.send(()).expect("the test listens");
+            panic!("a defect, on purpose");
+        }
+    }
+
+    #[test]
+    fn a_defect_of_who_is_told_is_none_of_the_log() {
+        let (tell, outcomes) = channel::channel();
+        let (seen, shown) = channel::channel();
+        let (failed, told) = channel::channel();
+        let sink = Sink::new(Box::new(Scripted { outcomes, seen }));
+        let exporter = Exporter {
+            sample: 1.0,
+            tell: Box::new(Failing(failed)),
+        };
+        let audience = Audience {
+            recent: None,
+            exporter: Some(exporter),
+        };
+        let (audit, writer) =
+            Audit::start_in(sink, OnFailure::Refuse, 4, audience).expect("a thread");
+        for _ in 0..2 {
+            tell.send(Ok(usize::MAX)).expect("the writer listens");
+            audit.record(audit.reserve(1, true), line());
+            assert!(shown.recv().expect("the line").ends_with(b"}\n"));
+        }
+        assert_eq!(told.iter().count(), 1);
+        assert!(!audit.health().is_failing());
+        drop((tell, audit));
         assert!(writer.finish(Duration::from_secs(30)));
     }
 

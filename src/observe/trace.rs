@@ -6,10 +6,6 @@ use std::cell::Cell;
 use std::time::Duration;
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
-
-/// More than this of a `tracestate` need not be kept (section 3.3.1.5).
-const LONGEST_STATE: usize = 512;
 
 /// The trace that a request is a part of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,8 +16,6 @@ pub struct Context {
     pub parent: [u8; 8],
     /// Whether its sender traces it.
     pub is_sampled: bool,
-    /// What others have to say of it.
-    pub state: Option<Box<str>>,
 }
 
 /// A step of a request's way.
@@ -63,6 +57,8 @@ impl Step {
 pub struct Trace {
     /// The trace that it is a part of; `None`: it begins one.
     pub context: Option<Context>,
+    /// Whether its turn would have come although its caller had not said so.
+    pub is_turn: bool,
     /// The steps in their order, each with its end, since the request's head had arrived.
     pub steps: Vec<(Step, Duration)>,
 }
@@ -87,13 +83,14 @@ impl Sampler {
     pub fn begin(&self, headers: &HeaderMap) -> Option<Box<Trace>> {
         let part = self.part?;
         let context = Context::of(headers);
-        let is_traced = match &context {
-            Some(context) => context.is_sampled,
-            None => self.is_turn(part),
-        };
+        let is_turn = self.is_turn(part);
+        let is_traced = context
+            .as_ref()
+            .map_or(is_turn, |context| context.is_sampled);
         is_traced.then(|| {
             Box::new(Trace {
                 context,
+                is_turn,
                 steps: Vec::with_capacity(8),
             })
         })
@@ -109,20 +106,14 @@ impl Sampler {
 }
 
 impl Context {
-    /// What the header fields say; what is malformed says nothing (section 4.3).
+    /// What the header fields say; what is malformed says nothing (section 4.3). `tracestate` is a text of
+    /// the caller's own, and nothing is passed on: it is not looked at.
     pub fn of(headers: &HeaderMap) -> Option<Self> {
         let mut parents = headers.get_all(TRACEPARENT).iter();
         let (Some(parent), None) = (parents.next(), parents.next()) else {
             return None;
         };
-        let mut context = Self::parse(parent.as_bytes())?;
-        let mut states = headers.get_all(TRACESTATE).iter();
-        if let (Some(state), None) = (states.next(), states.next()) {
-            let state = state.to_str().ok();
-            let state = state.filter(|state| state.len() <= LONGEST_STATE);
-            context.state = state.map(Box::from);
-        }
-        Some(context)
+        Self::parse(parent.as_bytes())
     }
 
     /// Section 3.2: version, trace-id, parent-id and flags in lower-case hexadecimal digits. What comes after in a
@@ -144,7 +135,6 @@ impl Context {
             trace,
             parent,
             is_sampled: flags & 1 == 1,
-            state: None,
         })
     }
 }
@@ -180,15 +170,11 @@ mod tests {
 
     #[test]
     fn a_context_is_read_to_the_letter() {
-        let state = "vendor=1,other=2";
-        let found = headers(&[(&TRACEPARENT, GOOD), (&TRACESTATE, state)]);
+        let found = headers(&[(&TRACEPARENT, GOOD)]);
         let found = Context::of(&found).unwrap();
         assert_eq!(found.trace[..2], [0x4b, 0xf9]);
         assert_eq!(found.parent[6..], [0x02, 0xb7]);
-        assert_eq!(
-            (found.is_sampled, found.state.as_deref()),
-            (true, Some(state))
-        );
+        assert!(found.is_sampled);
         for (text, is_read) in [
             (GOOD.replace("-01", "-00"), true),
             (GOOD.replacen("00-", "cc-", 1), true),
@@ -211,9 +197,6 @@ mod tests {
         }
         let two = headers(&[(&TRACEPARENT, GOOD), (&TRACEPARENT, GOOD)]);
         assert_eq!(Context::of(&two), None);
-        let long = "x".repeat(LONGEST_STATE + 1);
-        let found = Context::of(&headers(&[(&TRACEPARENT, GOOD), (&TRACESTATE, &long)]));
-        assert_eq!(found.unwrap().state, None);
     }
 
     #[test]

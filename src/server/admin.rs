@@ -61,6 +61,7 @@ pub(super) enum Shows {
 #[derive(Debug)]
 pub(super) struct Admin {
     hosts: Vec<String>,
+    audit: AuditHealth,
     controller: Arc<Controller>,
     exposition: Exposition,
     reloads: ReloadHealth,
@@ -305,6 +306,7 @@ impl Admin {
             reloads,
             shared,
         } = seen;
+        let health = audit.clone();
         let exposition = Exposition::new(workers.clone(), audit.clone(), reloads.clone())
             .remembering(move || shared.remembered());
         let status = page.map(|recent| {
@@ -313,6 +315,7 @@ impl Admin {
         });
         Self {
             hosts: settings.hosts.clone(),
+            audit: health,
             controller,
             exposition: exposition.with(board.clone(), budgets.clone()),
             reloads,
@@ -331,6 +334,9 @@ impl Admin {
             (StatusCode::SERVICE_UNAVAILABLE, "not ready")
         };
         let mut text = format!("{word}\n{}", self.reloads.now().detail());
+        if self.audit.is_failing() {
+            text.push_str("the audit log cannot be written\n");
+        }
         for name in self.board.without_keys() {
             text.push_str("no keys of the issuer ");
             text.push_str(&name);

@@ -5,7 +5,7 @@ mod attributes;
 mod post;
 
 use crate::config::Collector;
-use crate::observe::{Exporter, Line, Outcome, Step, Tell, Trace};
+use crate::observe::{CorrelationId, Exporter, Line, Outcome, Step, Tell, Trace};
 use attributes::{attributes, route};
 use opentelemetry::logs::{AnyValue, LogRecord, Logger, LoggerProvider, Severity};
 use opentelemetry::trace::{
@@ -14,20 +14,40 @@ use opentelemetry::trace::{
 };
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_otlp::{
-    ExporterBuildError, LogExporter, SpanExporter, WithExportConfig, WithHttpConfig,
+    ExporterBuildError, LogExporter, Protocol, SpanExporter, WithExportConfig, WithHttpConfig,
 };
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::logs::{SdkLogger, SdkLoggerProvider};
-use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
+use opentelemetry_sdk::logs::{self, SdkLogger, SdkLoggerProvider};
+use opentelemetry_sdk::trace::{
+    BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracer, SdkTracerProvider, SpanLimits,
+};
 use post::Poster;
 use std::io;
-use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
 /// How long each of the two queues may take at the end to be sent.
 const LAST: Duration = Duration::from_secs(2);
 
+/// How many spans and how many records may wait to be sent: some seconds of a gateway's whole work, and a few MiB. What
+/// finds no room is dropped.
+const SPANS: usize = 8192;
+const RECORDS: usize = 4096;
+/// How many are sent at once, and how often.
+const BATCH: usize = 512;
+const DELAY: Duration = Duration::from_secs(1);
+/// How long one sending may take.
+const TIMEOUT: Duration = Duration::from_secs(6);
+
 const NAME: &str = "metafield-gateway";
+
+/// What tells this process from every other (`service.instance.id`), also from one of the same number elsewhere.
+fn instance() -> String {
+    let mut random = [0; 16];
+    // Without random bytes it tells less.
+    let _filled = aws_lc_rs::rand::fill(&mut random);
+    let id = CorrelationId::from_random(random);
+    String::from_utf8_lossy(id.as_bytes()).into_owned()
+}
 
 /// What sends everything to this collector.
 pub(super) fn exporter(collector: &Collector) -> io::Result<Exporter> {
@@ -51,9 +71,10 @@ impl Telling {
             .with_attributes([
                 KeyValue::new("service.name", NAME),
                 KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),
-                KeyValue::new("service.instance.id", i64::from(std::process::id())),
+                KeyValue::new("service.instance.id", instance()),
             ])
             .build();
+        // All that the SDK would else take from the environment is said here: the configuration alone decides.
         let poster = Poster::start(collector)
             .map_err(|error| ExporterBuildError::InternalFailure(error.to_string()))?;
         let at = |path: &str| format!("{}{path}", collector.uri);
@@ -61,20 +82,38 @@ impl Telling {
             .with_http()
             .with_http_client(poster.clone())
             .with_endpoint(at("v1/traces"))
+            .with_protocol(Protocol::HttpBinary)
+            .with_timeout(TIMEOUT)
             .build()?;
+        let queue = BatchConfigBuilder::default()
+            .with_max_queue_size(SPANS)
+            .with_max_export_batch_size(BATCH)
+            .with_scheduled_delay(DELAY)
+            .build();
+        let queue = BatchSpanProcessor::builder(spans).with_batch_config(queue);
         let traces = SdkTracerProvider::builder()
             .with_resource(resource.clone())
-            .with_batch_exporter(spans)
+            .with_sampler(Sampler::AlwaysOn)
+            .with_span_limits(SpanLimits::default())
+            .with_span_processor(queue.build())
             .build();
         let logs = if collector.logs {
             let records = LogExporter::builder()
                 .with_http()
                 .with_http_client(poster)
                 .with_endpoint(at("v1/logs"))
+                .with_protocol(Protocol::HttpBinary)
+                .with_timeout(TIMEOUT)
                 .build()?;
+            let queue = logs::BatchConfigBuilder::default()
+                .with_max_queue_size(RECORDS)
+                .with_max_export_batch_size(BATCH)
+                .with_scheduled_delay(DELAY)
+                .build();
+            let queue = logs::BatchLogProcessor::builder(records).with_batch_config(queue);
             let logs = SdkLoggerProvider::builder()
                 .with_resource(resource)
-                .with_batch_exporter(records)
+                .with_log_processor(queue.build())
                 .build();
             let logger = logs.logger(NAME);
             Some((logs, logger))
@@ -92,13 +131,12 @@ impl Telling {
     fn trace(&self, line: &Line, trace: &Trace) -> SpanContext {
         let began = began(line);
         let parent = trace.context.as_ref().map_or_else(Context::new, |context| {
-            let state = context.state.as_deref().map(TraceState::from_str);
             let context = SpanContext::new(
                 TraceId::from_bytes(context.trace),
                 SpanId::from_bytes(context.parent),
                 TraceFlags::SAMPLED,
                 true,
-                state.and_then(Result::ok).unwrap_or_default(),
+                TraceState::default(),
             );
             Context::new().with_remote_span_context(context)
         });
@@ -199,9 +237,11 @@ impl Tell for Telling {
 impl Drop for Telling {
     fn drop(&mut self) {
         // What cannot be sent in time is given up: its lines are written.
-        drop(self.traces.shutdown_with_timeout(LAST));
-        if let Some((logs, _)) = &self.logs {
-            drop(logs.shutdown_with_timeout(LAST));
+        let traces = self.traces.shutdown_with_timeout(LAST);
+        let logs =
+            (self.logs.as_ref()).map_or(Ok(()), |(logs, _)| logs.shutdown_with_timeout(LAST));
+        if let Err(error) = traces.and(logs) {
+            tracing::warn!(%error, "the last traces and records could not be sent");
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::python_client;
 use crate::support::gateway::Folder;
-use metafield_gateway::sandbox::{Options, Seed, spawn};
+use metafield_gateway::sandbox::{Options, Running, Seed, spawn};
 use std::fmt::Write as _;
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
@@ -14,6 +14,8 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const PROGRAM: &str = env!("CARGO_BIN_EXE_metafield-gateway");
 /// What the guides say the credential is.
 const CREDENTIAL: &str = "the-credential-of-bigcommerce";
+/// What they put in its place.
+const NEW: &str = "the-new-credential-of-bigcommerce";
 /// Stands between what two blocks print.
 const BETWEEN: &str = "-- the next block --";
 
@@ -52,15 +54,16 @@ fn is_like(line: &str, pattern: &str) -> bool {
     is_open || rest.is_empty()
 }
 
-fn free() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("an address")
+/// Two addresses that were free a moment ago.
+fn free() -> (SocketAddr, SocketAddr) {
+    let bound = || TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = |listener: &TcpListener| listener.local_addr().expect("an address");
+    let (one, other) = (bound(), bound());
+    (address(&one), address(&other))
 }
 
-#[test]
-fn what_they_say_works() {
-    let folder = Folder::new();
-    std::os::unix::fs::symlink(PROGRAM, folder.path().join("metafield-gateway")).expect("a link");
+/// The store of the guides.
+fn store() -> Running {
     let store = spawn(Options {
         token: CREDENTIAL.to_owned(),
         ..Options::default()
@@ -76,14 +79,36 @@ fn what_they_say_works() {
     let shelf = store.shared();
     let metafield = shelf.with_store(|shelf| shelf.seed(seed, jiff::Timestamp::UNIX_EPOCH));
     assert_eq!(metafield, Some(1), "the metafield of the guides");
+    store
+}
 
+#[test]
+fn what_they_say_works() {
+    let folder = Folder::new();
+    std::os::unix::fs::symlink(PROGRAM, folder.path().join("metafield-gateway")).expect("a link");
+    let store = store();
     let blocks = blocks();
     let mut script =
         "set -euo pipefail\ntrap 'kill $(jobs -p) 2> /dev/null || true' EXIT\n".to_owned();
     for (commands, _) in &blocks {
+        if commands.contains(NEW) {
+            // BigCommerce takes only the new one from here on.
+            script.push_str("touch rotates; until [ -e rotated ]; do sleep 0.01; done\n");
+        }
         writeln!(script, "{commands}\necho '{BETWEEN}'").expect("a string");
     }
-    let (listen, admin) = (free(), free());
+    let (listen, admin) = free();
+    let (begins, done) = (folder.path().join("rotates"), folder.path().join("rotated"));
+    let rotating = {
+        let shared = store.shared().clone();
+        std::thread::spawn(move || {
+            while !begins.exists() && !done.exists() {
+                std::thread::yield_now();
+            }
+            shared.with_store(|shelf| shelf.set_token(NEW));
+            fs::write(done, "").expect("a file");
+        })
+    };
     let script = script
         .replace(
             "https://api.bigcommerce.com",
@@ -103,6 +128,9 @@ fn what_they_say_works() {
         .stdin(Stdio::null())
         .output()
         .expect("bash runs");
+    // Whether it came so far or not, nobody waits any more.
+    fs::write(folder.path().join("rotated"), "").expect("a file");
+    rotating.join().expect("the store's operator");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let (out, errors) = (text(&output.stdout), text(&output.stderr));
     print!("{out}");

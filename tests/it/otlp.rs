@@ -89,7 +89,9 @@ fn gateway(upstream: &Fake, collector: SocketAddr, settings: &str) -> Gateway {
 fn a_request_is_a_trace_of_its_steps_and_a_record() {
     let (upstream, collector) = (Fake::good(), Fake::answering(TAKEN));
     let gateway = gateway(&upstream, collector.address, "");
-    let traced = Request::update(BODY).with("traceparent", &format!("00-{TRACE}-{PARENT}-01"));
+    let traced = Request::update(BODY)
+        .with("traceparent", &format!("00-{TRACE}-{PARENT}-01"))
+        .with("tracestate", "vendor=canary-state");
     assert_eq!(gateway.exchange(&traced).status(), 200);
     let lines = gateway.stop();
     let all = received(&collector);
@@ -133,8 +135,26 @@ fn a_request_is_a_trace_of_its_steps_and_a_record() {
             "answer"
         ]
     );
+    assert_steps(&steps, whole);
+    assert_record(&all.records, whole, &lines[0]);
+    let told = String::from_utf8_lossy(&all.bytes);
+    for secret in [
+        WRITER,
+        CREDENTIAL,
+        "canary-value",
+        "canary-description",
+        "canary-state",
+    ] {
+        assert!(!told.contains(secret), "{secret}");
+    }
+    let sent = &upstream.requests()[0];
+    assert_eq!(sent.field("traceparent"), None, "no header of the caller's");
+}
+
+/// The steps follow each other, within the whole; one is BigCommerce's.
+fn assert_steps(steps: &[&Span], whole: &Span) {
     let mut last = whole.start_time_unix_nano;
-    for span in &steps {
+    for span in steps {
         assert_eq!(span.start_time_unix_nano, last, "{}", span.name);
         assert_eq!(span.trace_id, whole.trace_id);
         last = span.end_time_unix_nano;
@@ -145,14 +165,6 @@ fn a_request_is_a_trace_of_its_steps_and_a_record() {
     assert_eq!(client.name, "BigCommerce");
     let status = value(&client.attributes, "http.response.status_code");
     assert_eq!(status, Some(&Value::IntValue(200)));
-
-    assert_record(&all.records, whole, &lines[0]);
-    let told = String::from_utf8_lossy(&all.bytes);
-    for secret in [WRITER, CREDENTIAL, "canary-value", "canary-description"] {
-        assert!(!told.contains(secret), "{secret}");
-    }
-    let sent = &upstream.requests()[0];
-    assert_eq!(sent.field("traceparent"), None, "no header of the caller's");
 }
 
 /// The one record is that of the line, and belongs to the span.
@@ -181,9 +193,11 @@ fn what_is_not_to_be_traced_is_only_recorded() {
     gateway.exchange(&request("00"));
     gateway.exchange(&Request::update(BODY).with("traceparent", "00-not-a-trace-01"));
     gateway.exchange(&request("01").instead("X-Auth-Token", READER));
+    // Nobody in particular has nothing traced.
+    gateway.exchange(&request("01").instead("X-Auth-Token", "nobody-knows-this-token"));
     gateway.stop();
     let all = received(&collector);
-    assert_eq!(all.records.len(), 4);
+    assert_eq!(all.records.len(), 5);
     let names: Vec<_> = all.spans.iter().map(|span| span.name.as_str()).collect();
     assert_eq!(
         names.iter().filter(|name| name.starts_with("PUT")).count(),

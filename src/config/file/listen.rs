@@ -196,7 +196,9 @@ fn page(base: &Path) -> impl Fn(&DeValue<'_>) -> Result<Page, Fault> {
     const HINT: &str =
         "write `\"on\"`, `\"off\"`, or an address of its own such as `\"127.0.0.1:9091\"`";
     let address = address(base);
-    move |found| match value::text(found, "a place").map_err(|fault| fault.with_hint(HINT))? {
+    move |found| match value::text(found, "`\"on\"`, `\"off\"` or an address")
+        .map_err(|fault| fault.with_hint(HINT))?
+    {
         "off" => Ok(Page::Off),
         "on" => Ok(Page::Beside),
         _ => address(found)

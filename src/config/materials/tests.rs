@@ -98,7 +98,7 @@ fn every_problem_is_named_at_its_key() {
     );
     let expected = "\
 gateway.toml:3:23: store[0].credential.file: `DIR/absent` cannot be read: there is no such file
-  hint: relative paths are relative to the configuration file
+  hint: put it there first; relative paths are relative to the configuration file
 gateway.toml:9:23: listen.tls.certificate: `DIR/broken` ends inside a PEM section
   hint: it must begin with `-----BEGIN CERTIFICATE-----`
 gateway.toml:9:47: listen.tls.private_key: `DIR/empty` holds no private key in PEM

@@ -98,10 +98,7 @@ pub(super) fn write_lines(
             if let Message::Line(line, place) = message {
                 line.push_json(&mut batch);
                 places.push(place);
-                if let Some(exporter) = &mut audience.exporter {
-                    exporter.tell.tell(&line);
-                }
-                if audience.recent.is_some() {
+                if !audience.is_empty() {
                     shown.push(line);
                 }
             }
@@ -109,10 +106,8 @@ pub(super) fn write_lines(
                 .then(|| messages.try_recv().ok())
                 .flatten();
         }
-        if let Some(recent) = &audience.recent {
-            // Before they are written: an operator looks when that fails.
-            recent.keep(std::mem::take(&mut shown));
-        }
+        // Before they are written: an operator looks when that fails.
+        audience.tell(std::mem::take(&mut shown));
         if state.is_to_reopen() {
             sink.reopen();
         }

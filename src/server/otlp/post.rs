@@ -4,7 +4,7 @@ use super::super::outgoing::{chain, connect};
 use crate::config::Collector;
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::header::{CONNECTION, HOST};
+use http::header::{CONNECTION, CONTENT_TYPE, HOST};
 use http::{HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1;
@@ -12,6 +12,7 @@ use hyper_util::rt::TokioIo;
 use opentelemetry_http::{HttpClient, HttpError};
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
@@ -34,6 +35,7 @@ pub(super) struct Poster {
 struct Place {
     host: HeaderValue,
     tls: Option<super::super::outgoing::Tls>,
+    is_failing: AtomicBool,
 }
 
 impl Poster {
@@ -50,9 +52,29 @@ impl Poster {
             collector: Arc::new(Place {
                 host: collector.host.clone(),
                 tls: collector.tls.clone(),
+                is_failing: AtomicBool::new(false),
             }),
             _running: Arc::new(running),
         })
+    }
+}
+
+impl Poster {
+    /// Says when the collector begins to take nothing, and when it takes something again.
+    fn notice(&self, outcome: &Result<Response<Bytes>, String>) {
+        let cause = match outcome {
+            Ok(answer) if answer.status().is_success() => None,
+            Ok(answer) => Some(format!("it answered {}", answer.status().as_u16())),
+            Err(cause) => Some(cause.clone()),
+        };
+        let was_failing = self.collector.is_failing.swap(cause.is_some(), Relaxed);
+        match cause {
+            Some(cause) if !was_failing => {
+                tracing::warn!(cause, "the collector takes no traces and records");
+            }
+            None if was_failing => tracing::info!("the collector takes traces and records again"),
+            _ => {}
+        }
     }
 }
 
@@ -65,7 +87,9 @@ impl HttpClient for Poster {
             outcome.unwrap_or_else(|_| Err(format!("no answer within {} s", PATIENCE.as_secs())))
         });
         let outcome = posted.await.map_err(|error| error.to_string());
-        outcome.and_then(|outcome| outcome).map_err(HttpError::from)
+        let outcome = outcome.and_then(|outcome| outcome);
+        self.notice(&outcome);
+        outcome.map_err(HttpError::from)
     }
 }
 
@@ -74,6 +98,12 @@ async fn post(request: Request<Bytes>, place: &Place) -> Result<Response<Bytes>,
     let stream = connect(&head.uri, place.tls.as_ref()).await?;
     let target = head.uri.path_and_query().cloned();
     head.uri = target.map(Into::into).unwrap_or_default();
+    // The SDK would add what the environment names.
+    let kind = head.headers.remove(CONTENT_TYPE);
+    head.headers.clear();
+    if let Some(kind) = kind {
+        head.headers.insert(CONTENT_TYPE, kind);
+    }
     head.headers.insert(HOST, place.host.clone());
     let close = HeaderValue::from_static("close");
     head.headers.insert(CONNECTION, close);

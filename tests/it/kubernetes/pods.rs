@@ -126,12 +126,19 @@ fn nothing_is_left_to_the_container_that_it_does_not_need() {
         };
         assert_eq!(either("runAsNonRoot"), true, "{}", pod.source);
         assert_eq!(either("runAsUser"), 65532);
-        assert_eq!(either("runAsGroup"), 65532);
+        let group = if pod.is_sidecar { 0 } else { 65532 };
+        assert_eq!(either("runAsGroup"), group);
         assert_eq!(either("seccompProfile"), json!({"type": "RuntimeDefault"}));
         assert_eq!(context["allowPrivilegeEscalation"], false);
         assert_eq!(context["readOnlyRootFilesystem"], true);
         assert_eq!(context["capabilities"], json!({"drop": ["ALL"]}));
-        assert_eq!(of_pod["fsGroup"], 65532);
+        // A sidecar asks nothing of the application's pod.
+        let group = if pod.is_sidecar {
+            Value::Null
+        } else {
+            65532.into()
+        };
+        assert_eq!(of_pod["fsGroup"], group, "{}", pod.source);
         assert_eq!(pod.spec["automountServiceAccountToken"], false);
         assert!(!pod.container["resources"]["limits"]["memory"].is_null());
         assert!(!pod.container["resources"]["requests"]["cpu"].is_null());
@@ -139,12 +146,21 @@ fn nothing_is_left_to_the_container_that_it_does_not_need() {
 }
 
 #[test]
-fn a_secret_is_read_by_the_gateways_group_alone() {
+fn a_secret_is_read_by_the_gateway_alone() {
     for pod in pods() {
         let volumes = pod.spec["volumes"].as_array().expect("volumes");
         let secrets = volumes.iter().filter(|volume| !volume["secret"].is_null());
         for secret in secrets.clone() {
             assert_eq!(secret["secret"]["defaultMode"], 0o440, "{}", pod.source);
+            let others = pod.spec["containers"]
+                .as_array()
+                .expect("containers")
+                .iter();
+            for container in others.filter(|_| pod.is_sidecar) {
+                let mounts = container["volumeMounts"].as_array();
+                let has_it = |mount: &Value| mount["name"] == secret["name"];
+                assert!(!mounts.into_iter().flatten().any(has_it), "{}", pod.source);
+            }
         }
         assert!(secrets.count() > 0);
     }

@@ -149,7 +149,7 @@ fn decisions_can_be_filtered_paused_and_unfolded_by_keys_alone() {
         ("decision", "allowed", 20),
         ("caller", "reader", 5),
         ("code", "invalid_permission_set", 3),
-        ("code", "ok", 20),
+        ("code", "200", 20),
     ] {
         browser.choose(&format!("#filter-{filter}"), value);
         assert_eq!(listed(&mut browser), count, "{filter} {value}");

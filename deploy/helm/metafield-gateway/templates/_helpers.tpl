@@ -1,5 +1,7 @@
 {{- define "metafield-gateway.fullname" -}}
-{{- if contains .Chart.Name .Release.Name -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride -}}
+{{- else if contains .Chart.Name .Release.Name -}}
 {{- .Release.Name | trunc 63 | trimSuffix "-" -}}
 {{- else -}}
 {{- printf "%s-%s" .Release.Name .Chart.Name | trunc 63 | trimSuffix "-" -}}
@@ -35,9 +37,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- if eq .Values.mode "deployment" }}{{ int .Values.drain.delaySeconds }}{{ else }}0{{ end -}}
 {{- end -}}
 
-{{/* The five seconds that the last audit lines may take, and as many to spare. */}}
+{{/* In the mode `sidecar` first the application's time; then the five seconds that the last audit lines may take, and as
+many to spare. */}}
 {{- define "metafield-gateway.terminationGracePeriodSeconds" -}}
-{{- add (include "metafield-gateway.drainDelay" . | int) (int .Values.drain.timeoutSeconds) 10 -}}
+{{- $application := eq .Values.mode "sidecar" | ternary (int .Values.drain.applicationSeconds) 0 -}}
+{{- add (include "metafield-gateway.drainDelay" . | int) (int .Values.drain.timeoutSeconds) $application 10 -}}
 {{- end -}}
 
 {{/* The head of the configuration, in dotted keys, so that `config` can go on with keys of the top level. */}}
@@ -97,7 +101,8 @@ resources:
 securityContext:
   runAsNonRoot: true
   runAsUser: 65532
-  runAsGroup: 65532
+  # Beside an application it reads its Secrets by this group, without an fsGroup that would be the whole pod's.
+  runAsGroup: {{ eq .Values.mode "sidecar" | ternary 0 65532 }}
   allowPrivilegeEscalation: false
   readOnlyRootFilesystem: true
   capabilities:

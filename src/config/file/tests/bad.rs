@@ -272,7 +272,7 @@ const HEADS: [(&str, &str); 72] = [
     ),
     (
         "[admin]\naddress = \"127.0.0.1:9090\"\npage = true",
-        "3:8 admin.page: expected a place, found a boolean | write `\"on\"`, `\"off\"`, or an address of its own such as `\"127.0.0.1:9091\"`",
+        "3:8 admin.page: expected `\"on\"`, `\"off\"` or an address, found a boolean | write `\"on\"`, `\"off\"`, or an address of its own such as `\"127.0.0.1:9091\"`",
     ),
     (
         "[admin]\naddress = \"127.0.0.1:9090\"\npage = \"0.0.0.0:9090\"",

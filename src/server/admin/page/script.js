@@ -197,7 +197,7 @@ function facts() {
   const age = (since) => span(now.now_ms - Date.parse(since));
   const parts = [
     `up ${age(now.began)}`,
-    `configuration ${configuration.generation}, in force for ${age(configuration.since)}`,
+    `configuration generation ${configuration.generation}, in force for ${age(configuration.since)}`,
     plural(now.connections, "client connection", "client connections"),
   ];
   if (now.waiting > 0) parts.push(`${plural(now.waiting, "request waits", "requests wait")} for a turn`);
@@ -214,7 +214,7 @@ function notices() {
   const list = [];
   const say = (isBad, ...content) => list.push(make("div", { class: isBad ? "notice bad" : "notice" }, ...content));
   const fold = (isBad, title, content) => say(isBad, make("details", {}, make("summary", {}, title), content));
-  if (audit.failing) say(true, "The audit log cannot be written.");
+  if (audit.failing) say(true, "The audit log cannot be written; the operational log says why. With audit.on_failure = \"refuse\" requests get 503 until it can, and are listed then. Make room, or move the file to another file system and send SIGUSR1.");
   if (audit.lost > 0) say(true, `${plural(audit.lost, "decision was", "decisions were")} not recorded: the audit log had no room.`);
   if (configuration.report !== null) fold(true, `The configuration read at ${configuration.refused_at} is refused; the one before stays in force.`, make("pre", {}, configuration.report));
   for (const issuer of now.issuers) if (issuer.keys === 0) say(true, `No keys of the issuer ${issuer.name}: its tokens are refused.`);
@@ -273,7 +273,8 @@ let allCallers = false;
 
 function callerRows() {
   const last = samples[samples.length - 1];
-  const [second, minute] = [samples[Math.max(0, samples.length - 2)], minuteAgo()];
+  // A caller comes now and then: its rate is that of five seconds.
+  const [second, minute] = [samples[Math.max(0, samples.length - 6)], minuteAgo()];
   const time = Math.max(0.001, (last.at - second.at) / 1000);
   const rows = [...callers.values()].map((caller) => {
     const since = (earlier) => earlier.callers.get(caller.name) ?? [0, 0];
@@ -287,7 +288,7 @@ function callerRows() {
   });
   rows.sort((one, other) => other.minute - one.minute || other.caller.allowed + other.caller.denied - one.caller.allowed - one.caller.denied || (one.caller.name < other.caller.name ? -1 : 1));
   const count = (value, isBad) => make("td", { role: "cell", class: `number ${value === 0 ? "zero" : isBad ? "some" : ""}` }, whole.format(value));
-  const shares = (caller) => caller.shares.filter((share) => share.spent + share.left > 0).map((share) => make("span", { class: "share" },
+  const shares = (caller) => now.stores.length === 0 ? ["–"] : caller.shares.filter((share) => share.spent + share.left > 0).map((share) => make("span", { class: "share" },
     meter(share.spent, 0, share.spent + share.left),
     `${whole.format(share.spent)} of ${whole.format(share.spent + share.left)}`,
     now.stores.length > 1 ? ` in ${share.store}` : "",
@@ -352,15 +353,17 @@ function details(decision) {
   return list;
 }
 
+/** The gateway's code, or else BigCommerce's status. */
+const verdict = (decision) => decision.code ?? (decision.upstream_status === null ? decision.decision : String(decision.upstream_status));
+
 function entry(decision) {
   const isDenied = decision.decision === "denied";
   const hasFailed = !isDenied && (decision.code !== null || decision.upstream_status >= 400);
-  const verdict = decision.code ?? (decision.upstream_status === null ? decision.decision : String(decision.upstream_status));
   const summary = make("summary", {},
     make("span", { class: "when" }, decision.time.slice(11, 23)),
     make("span", { class: "who" }, decision.caller ?? "–"),
     make("span", { class: "what" }, decision.operation ?? decision.method ?? "–", " ", make("span", {}, target(decision))),
-    make("span", { class: `verdict ${isDenied ? "denied" : hasFailed ? "failed" : "allowed"}` }, verdict),
+    make("span", { class: `verdict ${isDenied ? "denied" : hasFailed ? "failed" : "allowed"}` }, verdict(decision)),
     make("span", { class: "took" }, seconds(decision.duration_us / 1e6)));
   const folded = make("details", {}, summary);
   folded.addEventListener("toggle", () => {
@@ -377,7 +380,7 @@ function isWanted(decision) {
   const word = filters.text.value.trim().toLowerCase();
   return (filters.decision.value === "" || decision.decision === filters.decision.value)
     && (filters.caller.value === "" || decision.caller === filters.caller.value)
-    && (filters.code.value === "" || (decision.code ?? "ok") === filters.code.value)
+    && (filters.code.value === "" || verdict(decision) === filters.code.value)
     && (word === "" || searched(decision).includes(word));
 }
 
@@ -397,7 +400,7 @@ function log() {
     for (const decision of decisions) if (decision.number > newest) list.prepend(entry(decision));
     for (const item of [...list.querySelectorAll("[data-number]")].slice(KEPT)) item.remove();
     choices(filters.caller, decisions.map((decision) => decision.caller).filter((name) => name !== null));
-    choices(filters.code, decisions.map((decision) => decision.code ?? "ok"));
+    choices(filters.code, decisions.map(verdict));
   }
   let shown = 0;
   const items = [...list.querySelectorAll("[data-number]")];
@@ -420,6 +423,7 @@ const STAGES = { serving: ["Live", "live"], leaving: ["Leaving: not ready any mo
 
 function state(words, kind) {
   text("state", words);
+  document.querySelector("main").classList.toggle("stale", kind === "lost");
   by("state").className = `state ${kind}`;
 }
 
