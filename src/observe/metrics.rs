@@ -7,12 +7,12 @@ pub(super) mod sums;
 pub use exposition::Exposition;
 pub(super) use exposition::{count_of, gauge};
 
+use super::counter::Counter;
 use super::line::Outcome;
 use super::tally::{Tallies, Tally};
 use crate::denial::Code;
 use crate::policy::vocabulary::Verb;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 /// How long something took, in the buckets of [`BUCKETS`] and one for what is beyond.
@@ -56,22 +56,6 @@ const OTHERS: [(&str, &str); 7] = [
     ("allowed", "answer_timeout"),
     ("allowed", "overloaded"),
 ];
-
-/// A counter with one writer; any thread may read it.
-#[derive(Debug, Default)]
-pub(super) struct Counter(AtomicU64);
-
-impl Counter {
-    /// Only the owning worker adds, so that no locked instruction is needed.
-    pub(super) fn add(&self, count: u64) {
-        self.0
-            .store(self.0.load(Relaxed).wrapping_add(count), Relaxed);
-    }
-
-    pub(super) fn get(&self) -> u64 {
-        self.0.load(Relaxed)
-    }
-}
 
 /// How much of something is taken now; one writer, and any thread may read it.
 #[derive(Debug, Default)]

@@ -3,6 +3,7 @@
 mod audit;
 mod budgets;
 mod clock;
+mod counter;
 mod issuers;
 mod line;
 mod metrics;

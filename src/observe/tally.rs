@@ -1,7 +1,7 @@
 //! What each caller did, by one worker. A caller is looked up by name when a worker meets it first in a
 //! configuration; a request then counts without a look-up, a lock, or a cache line of another worker's.
 
-use super::metrics::Counter;
+use super::counter::Counter;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 

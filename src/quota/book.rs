@@ -3,7 +3,7 @@
 
 use super::Refused;
 use super::caller::{CallerTerms, Slot, Usage};
-use super::ledger::{Ledger, StoreTerms, Unit};
+use super::ledger::{Ledger, Standing, StoreTerms, Unit};
 use super::reading::{Ignored, Reading};
 use super::shared::{LeaseState, Waiter};
 use super::shown::{Shown, StoreFigures};
@@ -60,17 +60,6 @@ pub struct StoreState {
     pub lease: Option<LeaseState>,
     /// Answers whose header fields told nothing, by the reasons of [`Ignored::ALL`].
     pub ignored: [u64; Ignored::ALL.len()],
-}
-
-/// What a caller has of a store's window.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
-    /// Requests that it has spent.
-    pub spent: u32,
-    /// Requests that it may still spend, as far as shares are planned.
-    pub left: u32,
-    /// Requests that are kept for it.
-    pub guaranteed: u32,
 }
 
 impl Book {

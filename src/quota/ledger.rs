@@ -14,7 +14,6 @@ mod unit;
 
 pub use unit::{Answered, Unit};
 
-use super::book::Standing;
 use super::number::{Epoch, Tagged, millis};
 use super::pause::Pause;
 use super::share::RELEASE;
@@ -98,6 +97,17 @@ pub(super) struct Share {
     pub(super) view: View,
     pub(super) left: u32,
     pub(super) spent: u32,
+}
+
+/// What a caller has of a store's window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// Requests that it has spent.
+    pub spent: u32,
+    /// Requests that it may still spend, as far as shares are planned.
+    pub left: u32,
+    /// Requests that are kept for it.
+    pub guaranteed: u32,
 }
 
 impl Ledger {

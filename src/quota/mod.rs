@@ -18,9 +18,9 @@ mod shared;
 mod shown;
 mod window;
 
-pub use book::{Book, Seat, Standing, StoreState, Terms};
+pub use book::{Book, Seat, StoreState, Terms};
 pub use caller::{CallerTerms, Slot};
-pub use ledger::{Answered, Ledger, StoreTerms, Unit};
+pub use ledger::{Answered, Ledger, Standing, StoreTerms, Unit};
 pub use pause::Burden;
 pub use rate::{RateTerms, Spending};
 pub use reading::{Ignored, Reading};
