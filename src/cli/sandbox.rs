@@ -40,6 +40,9 @@ curl -i '{url}{path}' -H 'X-Auth-Token: sandbox-reader-token'
 # The gateway's counters. In a browser, {admin}/ shows them live, with the last decisions.
 curl {admin}/metrics
 
+For a configuration of your own, the in-memory store stands in for BigCommerce: upstream.url = "{store}",
+the hash "{hash}" and the credential {credential}, which is worth nothing elsewhere.
+
 Ctrl-C ends the sandbox.
 
 "#;
@@ -60,10 +63,10 @@ enum SandboxError {
 pub(super) fn sandbox(listen: SocketAddr) -> io::Result<u8> {
     let _log = log::start()?;
     match start(listen) {
-        Ok((store, server, path)) => {
-            let lines = lines(&server, &path);
+        Ok((demo, server)) => {
+            let lines = lines(&server, &demo);
             let code = run(server, Duration::ZERO, None, || print(&lines));
-            drop(store);
+            drop(demo.store);
             code
         }
         Err(error) => {
@@ -76,7 +79,15 @@ pub(super) fn sandbox(listen: SocketAddr) -> io::Result<u8> {
     }
 }
 
-fn start(listen: SocketAddr) -> Result<(Running, Server, String), SandboxError> {
+/// What the lines tell of the store.
+struct Demo {
+    store: Running,
+    hash: String,
+    credential: String,
+    path: String,
+}
+
+fn start(listen: SocketAddr) -> Result<(Demo, Server), SandboxError> {
     let mut bytes = [0; 24];
     aws_lc_rs::rand::fill(&mut bytes).map_err(|_| SandboxError::Random)?;
     let credential = hex(&bytes);
@@ -88,7 +99,7 @@ fn start(listen: SocketAddr) -> Result<(Running, Server, String), SandboxError> 
     let store = spawn(options).map_err(SandboxError::Store)?;
     let seed = Seed {
         customer: CUSTOMER,
-        namespace: "loyalty",
+        namespace: "crm",
         key: "tier",
         value: "bronze",
         permission_set: "app_only",
@@ -99,7 +110,7 @@ fn start(listen: SocketAddr) -> Result<(Running, Server, String), SandboxError> 
         SandboxError::Configuration(problems.report("sandbox").to_string())
     };
     let file = file::read(&text, Path::new("")).map_err(wrong)?;
-    let secret = Secret::new(credential.into_bytes())
+    let secret = Secret::new(credential.clone().into_bytes())
         .map_err(|error| SandboxError::Configuration(error.to_string()))?;
     let materials = Materials {
         jwks: Vec::new(),
@@ -118,11 +129,14 @@ fn start(listen: SocketAddr) -> Result<(Running, Server, String), SandboxError> 
     };
     let server = Server::start(loaded, None)?;
     let metafield = metafield.unwrap_or_default();
-    Ok((
+    let path = format!("/stores/{hash}/v3/customers/{CUSTOMER}/metafields/{metafield}");
+    let demo = Demo {
         store,
-        server,
-        format!("/stores/{hash}/v3/customers/{CUSTOMER}/metafields/{metafield}"),
-    ))
+        hash,
+        credential,
+        path,
+    };
+    Ok((demo, server))
 }
 
 fn configuration(listen: SocketAddr, store: SocketAddr, hash: &str) -> String {
@@ -152,12 +166,15 @@ fn configuration(listen: SocketAddr, store: SocketAddr, hash: &str) -> String {
     text
 }
 
-fn lines(server: &Server, path: &str) -> String {
+fn lines(server: &Server, demo: &Demo) -> String {
     let url = |bound: &Bound| format!("http://{bound}");
     let admin = server.admin.as_ref().map(url).unwrap_or_default();
     LINES
         .replace("{url}", &url(&server.address))
-        .replace("{path}", path)
+        .replace("{path}", &demo.path)
+        .replace("{store}", &format!("http://{}", demo.store.address))
+        .replace("{hash}", &demo.hash)
+        .replace("{credential}", &demo.credential)
         .replace("{admin}", &admin)
 }
 

@@ -283,7 +283,9 @@ fn is_foreign(headers: &HeaderMap) -> bool {
 impl Shows {
     const fn paths(self) -> &'static str {
         match self {
-            Self::Probes => "here are /livez, /readyz and /metrics\n",
+            Self::Probes => {
+                "here are /livez, /readyz and /metrics; the status page is where admin.page says\n"
+            }
             Self::All => "here are /, /livez, /readyz and /metrics\n",
             Self::Page => "here is /\n",
         }

@@ -59,6 +59,7 @@ fn the_printed_lines_do_what_they_say() {
             assert!(body.contains("metafield_gateway_requests_total{"), "{body}");
         }
     }
+    store_answers(&printed);
     sandbox.signal("INT");
     let ended = sandbox.end();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
@@ -67,6 +68,25 @@ fn the_printed_lines_do_what_they_say() {
         .map(|line| json(line.as_bytes())["decision"].clone())
         .collect();
     assert_eq!(decisions, ["allowed", "denied", "denied", "allowed"]);
+}
+
+/// The store itself answers to the credential that is told.
+fn store_answers(printed: &[String]) {
+    let told = printed.join(" ");
+    let part = |from: &str, to: &str| {
+        let (_, after) = told.split_once(from).expect("what is told");
+        after.split_once(to).expect("its end").0.to_owned()
+    };
+    let address = part("upstream.url = \"http://", "\"");
+    let mut client = Client::connect(address.parse().expect("an address"));
+    let target = format!(
+        "/stores/{}/v3/customers/7/metafields/1",
+        part("the hash \"", "\"")
+    );
+    let request = Request::new("GET", &target);
+    let answer = client.exchange(&request.instead("X-Auth-Token", &part("the credential ", ",")));
+    assert_eq!(answer.status(), 200, "{}", answer.text());
+    assert_eq!(answer.json()["data"]["namespace"], "crm");
 }
 
 /// Runs a line in a shell, as a reader would; gives status and body.

@@ -49,7 +49,7 @@ pub(super) fn otlp(table: &mut TableReader<'_, '_>) -> Option<Otlp> {
     }
     if !IS_BUILT {
         let fault = Fault::new("this program was built without OTLP").with_hint(
-            "build it with `cargo build --release --features otlp`, or remove the table",
+            "build it with `cargo build --release --features otlp` (an image with `--build-arg FEATURES=otlp`), or remove the table",
         );
         table.fault_here(fault);
     }
