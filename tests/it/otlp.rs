@@ -1,8 +1,11 @@
-//! Traces and records as a collector receives them, read by the messages that OpenTelemetry publishes.
+//! Traces and records as a collector receives them, read by the messages that OpenTelemetry publishes; and by way of a
+//! collector.
 
+use crate::python_client::package;
 use crate::support::client::Request;
 use crate::support::fake::Fake;
 use crate::support::gateway::{CREDENTIAL, Gateway, READER, Setup, WRITER};
+use crate::support::process::Process;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value};
@@ -10,10 +13,13 @@ use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind, status::StatusCode};
 use prost::Message;
 use std::fmt::Write as _;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Command, Stdio};
 
 const TAKEN: &str =
     "HTTP/1.1 200 OK\r\nContent-Type: application/x-protobuf\r\nContent-Length: 0\r\n\r\n";
+/// Pre-release, as all of its versions are.
+const ROTEL: &str = "rotel==0.0.1a15";
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PARENT: &str = "00f067aa0ba902b7";
 const BODY: &str = r#"{"permission_set":"read","namespace":"crm","key":"tier","value":"canary-value","description":"canary-description"}"#;
@@ -270,5 +276,64 @@ fn nobody_waits_for_a_collector() {
         drop(client);
         let (ended, lines) = gateway.end();
         assert_eq!((ended.audited, lines.len()), (true, 3000));
+    }
+}
+
+/// Two addresses that were free a moment ago.
+fn free() -> (SocketAddr, SocketAddr) {
+    let bound = || TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = |listener: &TcpListener| listener.local_addr().expect("an address");
+    let (one, other) = (bound(), bound());
+    (address(&one), address(&other))
+}
+
+/// A collector as it is deployed: `rotel` of the Python package index, which prints what it receives.
+struct Collector {
+    process: Process,
+    address: SocketAddr,
+}
+
+impl Collector {
+    fn start() -> Self {
+        let (address, grpc) = free();
+        let mut command = Command::new(package(ROTEL).join("rotel/rotel-agent"));
+        command
+            .args(["start", "--disable-batching", "--exporter", "blackhole"])
+            .args(["--debug-log", "traces", "--debug-log", "logs"])
+            .args(["--debug-log-verbosity", "detailed"])
+            .args(["--otlp-http-endpoint", &address.to_string()])
+            .args(["--otlp-grpc-endpoint", &grpc.to_string()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped());
+        let process = Process::spawn(&mut command);
+        let is_there = (0..1_000_000).any(|_| TcpStream::connect(address).is_ok());
+        assert!(is_there, "the collector does not start");
+        Self { process, address }
+    }
+}
+
+#[test]
+fn a_collector_takes_them() {
+    let (upstream, collector) = (Fake::good(), Collector::start());
+    let gateway = gateway(&upstream, collector.address, "");
+    let traced = Request::update(BODY).with("traceparent", &format!("00-{TRACE}-{PARENT}-01"));
+    assert_eq!(gateway.exchange(&traced).status(), 200);
+    // It sends what it has at its end, and the collector prints it.
+    gateway.stop();
+    collector.process.signal("TERM");
+    let printed = collector.process.end().stdout;
+    let count = |text: &str| printed.matches(text).count();
+    for (text, times) in [
+        ("Span #", 7),
+        ("LogRecord #", 1),
+        ("EventName: metafield_gateway.decision", 1),
+        ("-> metafield_gateway.caller: Str(writer)", 2),
+        ("SPAN_KIND_SERVER", 1),
+        ("SPAN_KIND_CLIENT", 1),
+        (TRACE, 8),
+        (PARENT, 1),
+        ("canary-value", 0),
+    ] {
+        assert_eq!(count(text), times, "{text}\n{printed}");
     }
 }

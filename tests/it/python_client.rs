@@ -17,14 +17,20 @@ pub const REMEDY: &str = "this test needs Python 3 with pip, and the package ind
 /// How many requests the store grants: the first update and one more.
 const QUOTA: u32 = 2;
 
-/// The folder that holds the client and what it needs; it is installed once.
+/// The folder that holds the client and what it needs.
 pub fn installed() -> PathBuf {
+    package(PACKAGE)
+}
+
+/// The folder that holds a package of the Python package index, by name and version, and what it needs; it is installed once.
+pub fn package(name: &str) -> PathBuf {
     let python = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python");
-    let place = python.join("bigcommerce-0.23.4");
+    let place = python.join(name.replace("==", "-"));
     if place.exists() {
         return place;
     }
-    let beside = python.join(format!("installing-{}", std::process::id()));
+    let own = (std::process::id(), std::thread::current().id());
+    let beside = python.join(format!("installing-{}-{:?}", own.0, own.1));
     fs::create_dir_all(&python).expect("a folder below target");
     let install = Command::new("python3")
         .args([
@@ -36,12 +42,12 @@ pub fn installed() -> PathBuf {
         ])
         .args(["--no-compile", "--target"])
         .arg(&beside)
-        .arg(PACKAGE)
+        .arg(name)
         .output();
     succeeded(&install.unwrap_or_else(|error| panic!("{REMEDY}: {error}")));
     if fs::rename(&beside, &place).is_err() {
         // Another run was faster.
-        assert!(place.exists(), "the client could not be moved into place");
+        assert!(place.exists(), "{name} could not be moved into place");
         drop(fs::remove_dir_all(&beside));
     }
     place
