@@ -36,7 +36,7 @@ impl Durations {
 
 /// Upper bounds of the latencies' buckets, in seconds: BigCommerce answers in tens to
 /// hundreds of milliseconds, and the deadline is below 7 s. Each is about 1.6 times the one before (the series R5
-/// of ISO 3, rounded), so that a quantile read from them is wrong by a quarter at most.
+/// of ISO 3, rounded): a quantile read from them is at most 1.6 times too large or small.
 pub(super) const BUCKETS: [f64; 21] = [
     0.001, 0.0016, 0.0025, 0.004, 0.0063, 0.01, 0.016, 0.025, 0.04, 0.063, 0.1, 0.16, 0.25, 0.4,
     0.63, 1.0, 1.6, 2.5, 4.0, 6.3, 10.0,

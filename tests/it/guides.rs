@@ -2,11 +2,11 @@
 //! there.
 
 use crate::python_client;
+use crate::support::free;
 use crate::support::gateway::Folder;
-use metafield_gateway::sandbox::{Options, Running, Seed, spawn};
+use metafield_gateway::sandbox::{Options, Running};
 use std::fmt::Write as _;
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -54,31 +54,14 @@ fn is_like(line: &str, pattern: &str) -> bool {
     is_open || rest.is_empty()
 }
 
-/// Two addresses that were free a moment ago.
-fn free() -> (SocketAddr, SocketAddr) {
-    let bound = || TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = |listener: &TcpListener| listener.local_addr().expect("an address");
-    let (one, other) = (bound(), bound());
-    (address(&one), address(&other))
-}
-
 /// The store of the guides.
 fn store() -> Running {
-    let store = spawn(Options {
+    let options = Options {
         token: CREDENTIAL.to_owned(),
         ..Options::default()
-    });
-    let store = store.expect("a store");
-    let seed = Seed {
-        customer: 7,
-        namespace: "crm",
-        key: "tier",
-        value: "bronze",
-        permission_set: "app_only",
     };
-    let shelf = store.shared();
-    let metafield = shelf.with_store(|shelf| shelf.seed(seed, jiff::Timestamp::UNIX_EPOCH));
-    assert_eq!(metafield, Some(1), "the metafield of the guides");
+    let (store, metafield) = python_client::store_with(options, "crm");
+    assert_eq!(metafield, "1", "the metafield of the guides");
     store
 }
 

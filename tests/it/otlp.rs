@@ -4,6 +4,7 @@
 use crate::python_client::package;
 use crate::support::client::Request;
 use crate::support::fake::Fake;
+use crate::support::free;
 use crate::support::gateway::{CREDENTIAL, Gateway, READER, Setup, WRITER};
 use crate::support::process::Process;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
@@ -13,7 +14,7 @@ use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind, status::StatusCode};
 use prost::Message;
 use std::fmt::Write as _;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
 
 const TAKEN: &str =
@@ -277,14 +278,6 @@ fn nobody_waits_for_a_collector() {
         let (ended, lines) = gateway.end();
         assert_eq!((ended.audited, lines.len()), (true, 3000));
     }
-}
-
-/// Two addresses that were free a moment ago.
-fn free() -> (SocketAddr, SocketAddr) {
-    let bound = || TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = |listener: &TcpListener| listener.local_addr().expect("an address");
-    let (one, other) = (bound(), bound());
-    (address(&one), address(&other))
 }
 
 /// A collector as it is deployed: `rotel` of the Python package index, which prints what it receives.

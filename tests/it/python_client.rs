@@ -62,15 +62,20 @@ fn succeeded(output: &Output) -> String {
 
 /// A store with this quota, and the id of the one metafield in it.
 pub fn store(limit: Limit) -> (Running, String) {
-    let store = spawn(Options {
+    let options = Options {
         token: CREDENTIAL.to_owned(),
         limit,
         ..Options::default()
-    });
-    let store = store.expect("a store");
+    };
+    store_with(options, "loyalty")
+}
+
+/// A store, and the id of the one metafield in it, which is in this namespace.
+pub fn store_with(options: Options, namespace: &str) -> (Running, String) {
+    let store = spawn(options).expect("a store");
     let seed = Seed {
         customer: 7,
-        namespace: "loyalty",
+        namespace,
         key: "tier",
         value: "bronze",
         permission_set: "app_only",
