@@ -1,6 +1,7 @@
 //! The built program as a process of its own.
 
 use super::PATIENCE;
+use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -27,6 +28,8 @@ pub struct Ended {
 pub struct Process {
     child: Child,
     lines: Receiver<String>,
+    /// What [`Process::bound`] passed over.
+    passed: VecDeque<String>,
     stderr: String,
     stdout: Option<JoinHandle<String>>,
     printed: Receiver<String>,
@@ -128,6 +131,7 @@ impl Process {
         Self {
             child,
             lines,
+            passed: VecDeque::new(),
             stderr: String::new(),
             stdout,
             printed,
@@ -136,25 +140,48 @@ impl Process {
 
     /// Waits for a line of the operational log that holds this text.
     pub fn log_line(&mut self, text: &str) -> String {
+        while let Some(line) = self.passed.pop_front() {
+            if line.contains(text) {
+                return line;
+            }
+        }
         loop {
-            match self.lines.recv_timeout(PATIENCE) {
-                Ok(line) => {
-                    self.stderr.push_str(&line);
-                    self.stderr.push('\n');
-                    if line.contains(text) {
-                        return line;
-                    }
-                }
-                Err(RecvTimeoutError::Disconnected | RecvTimeoutError::Timeout) => {
-                    panic!("no line with {text:?} came:\n{}", self.stderr)
-                }
+            let line = self.next_line(text);
+            if line.contains(text) {
+                return line;
             }
         }
     }
 
-    /// Waits for the line that names a bound address.
+    /// Waits for the next line, in the hope that it is, or comes before, one with this text.
+    fn next_line(&mut self, text: &str) -> String {
+        match self.lines.recv_timeout(PATIENCE) {
+            Ok(line) => {
+                self.stderr.push_str(&line);
+                self.stderr.push('\n');
+                line
+            }
+            Err(RecvTimeoutError::Disconnected | RecvTimeoutError::Timeout) => {
+                panic!("no line with {text:?} came:\n{}", self.stderr)
+            }
+        }
+    }
+
+    /// Waits for the line that names a bound address. Other lines are kept for
+    /// [`Process::log_line`]: what is begun before the listener is bound may fail before that or
+    /// after it.
     pub fn bound(&mut self, text: &str) -> SocketAddr {
-        let line = self.log_line(text);
+        let known = self.passed.iter().position(|line| line.contains(text));
+        let line = known.and_then(|at| self.passed.remove(at));
+        let line = line.unwrap_or_else(|| {
+            loop {
+                let line = self.next_line(text);
+                if line.contains(text) {
+                    return line;
+                }
+                self.passed.push_back(line);
+            }
+        });
         let address = line.rsplit_once("address=").map(|(_, address)| address);
         address
             .and_then(|address| address.parse().ok())
