@@ -228,7 +228,7 @@ impl Streamed {
     }
 
     fn end(&mut self) -> Option<Result<Piece, Broken>> {
-        if let Some(connection) = self.rest.take().and_then(|rest| rest.connection) {
+        if let Some(connection) = self.rest.take().and_then(|rest| rest.connection()) {
             self.pool.give_back(connection);
         }
         self.entry.answered();

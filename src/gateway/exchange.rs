@@ -52,7 +52,7 @@ impl Gateway {
         let (mut reply, mut credential) = self.attempt(exchange, Used::Current, progress).await?;
         let mut repeats = 0;
         while let Some(spending) = exchange.spending.filter(|_| repeats < MOST_REPEATS)
-            && spending.can_try_again(&reply.response, verb.reads())
+            && spending.can_try_again(&reply.head, verb.reads())
         {
             repeats += 1;
             drop(reply);
@@ -65,7 +65,7 @@ impl Gateway {
             }))?;
             (reply, credential) = self.attempt(exchange, Used::Current, progress).await?;
         }
-        if reply.response.status() == StatusCode::UNAUTHORIZED {
+        if reply.head.status == StatusCode::UNAUTHORIZED {
             // Its place among the upstream's connections is for the others while this one waits.
             drop(reply);
             if !self.has_another(exchange, &credential).await {
@@ -74,7 +74,7 @@ impl Gateway {
             self.metrics.credential_renewed();
             (reply, credential) = self.attempt(exchange, Used::Current, progress).await?;
         }
-        let is_foreign = is_anothers(reply.response.status())
+        let is_foreign = is_anothers(reply.head.status)
             && may_be_anothers(exchange.allowed)
             && self.has_previous(exchange);
         let first = self.receive(exchange, reply, &credential).await?;
@@ -106,7 +106,7 @@ impl Gateway {
         }
         let first_progress = progress.clone();
         match self.attempt(exchange, Used::Previous, progress).await {
-            Ok((reply, previous)) if reply.response.status().is_success() => {
+            Ok((reply, previous)) if reply.head.status.is_success() => {
                 self.metrics.previous_credential_used();
                 let inbound = self.receive(exchange, reply, &previous).await?;
                 return Ok(Answered {
@@ -183,8 +183,7 @@ impl Gateway {
         if let (Some(spending), Some(unit)) = (exchange.spending, unit) {
             match &sent {
                 Ok(reply) => {
-                    let response = &reply.response;
-                    spending.answered(unit, response.status(), response.headers());
+                    spending.answered(unit, reply.head.status, &reply.head.headers);
                 }
                 Err(_) if !progress.may_have_arrived() => unit.unsent(),
                 Err(_) => {}

@@ -43,23 +43,25 @@ pub(super) fn check_framing(headers: &mut HeaderMap) -> Result<(), Denial> {
 /// A length that is said several times alike is said once from here on (RFC 9110 section 8.6); hyper does
 /// not look at the one of an answer to `HEAD`.
 fn make_length_plain(headers: &mut HeaderMap) -> Result<(), Denial> {
-    let lines = headers.get_all(CONTENT_LENGTH);
-    let mut rest = lines.iter();
-    let plain = match (rest.next(), rest.next()) {
-        (None, _) => return Ok(()),
-        (Some(line), None) if line.as_bytes().iter().all(u8::is_ascii_digit) => {
-            return length(line.as_bytes())
-                .map(drop)
-                .ok_or_else(malformed_length);
-        }
-        _ => lines
-            .iter()
-            .map(|line| length(line.as_bytes()))
-            .reduce(|one, other| one.filter(|_| one == other)),
+    let Some(plain) = declared_length(headers)? else {
+        return Ok(());
     };
-    let plain = plain.flatten().ok_or_else(malformed_length)?;
-    headers.insert(CONTENT_LENGTH, HeaderValue::from(plain));
+    let mut lines = headers.get_all(CONTENT_LENGTH).iter();
+    let first = lines.next().map(HeaderValue::as_bytes).unwrap_or_default();
+    if lines.next().is_some() || !first.iter().all(u8::is_ascii_digit) {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(plain));
+    }
     Ok(())
+}
+
+/// The length that a head declares, once or several times alike.
+pub(super) fn declared_length(headers: &HeaderMap) -> Result<Option<u64>, Denial> {
+    let lines = headers.get_all(CONTENT_LENGTH).iter();
+    let lengths = lines.map(|line| length(line.as_bytes()));
+    let Some(declared) = lengths.reduce(|one, other| one.filter(|_| one == other)) else {
+        return Ok(None);
+    };
+    declared.map(Some).ok_or_else(malformed_length)
 }
 
 /// The number in a line, which may be a list of one number.

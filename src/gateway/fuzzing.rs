@@ -5,15 +5,18 @@ use super::Gateway;
 use super::head;
 use super::outbound::{Destination, Outbound, Preferences};
 use super::stream::Stream;
+use super::upstream::Wire;
+pub use super::upstream::comparison::compare;
 use crate::config::Limits;
 use crate::denial::Denial;
 use crate::identity::presented_token;
 use crate::observe::CorrelationId;
-use crate::policy::{Allowed, Credential};
+use crate::policy::{Allowed, Credential, X_AUTH_TOKEN};
 use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
 use http::request::Parts;
 use http::uri::{Authority, Scheme};
-use http::{HeaderMap, HeaderValue, Request};
+use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use http_body_util::Full;
 use std::sync::Arc;
 use tokio::io::DuplexStream;
@@ -62,6 +65,10 @@ pub fn checked_token<'a>(
 }
 
 /// The requests that would be sent for an allowed one with these headers, over HTTP/1.1 and HTTP/2.
+///
+/// # Panics
+///
+/// Where what would be written over HTTP/1.1 is no whole request.
 pub fn outbound(
     headers: &HeaderMap,
     allowed: &Allowed,
@@ -79,5 +86,35 @@ pub fn outbound(
         preferences: &Preferences::of(headers),
         correlation_id: CorrelationId::from_random([7; 16]),
     };
-    Ok([outbound.for_http1()?, outbound.for_http2()?])
+    let wire = Wire::of(&outbound).expect("a target of an allowed request");
+    Ok([reread(&wire.bytes()), outbound.for_http2()?])
+}
+
+/// The request that these bytes are, as another reads it.
+fn reread(bytes: &[u8]) -> Request<Full<Bytes>> {
+    let mut fields = [httparse::EMPTY_HEADER; 16];
+    let mut parsed = httparse::Request::new(&mut fields);
+    let status = parsed.parse(bytes).expect("a request");
+    let body = bytes.get(status.unwrap()..).unwrap_or_default();
+    let mut request = Request::new(Full::new(Bytes::copy_from_slice(body)));
+    *request.method_mut() = parsed
+        .method
+        .and_then(|method| method.parse().ok())
+        .expect("a method");
+    *request.uri_mut() = parsed
+        .path
+        .and_then(|path| path.parse().ok())
+        .expect("a target");
+    for field in parsed.headers {
+        let mut value = HeaderValue::from_bytes(field.value).expect("a value");
+        value.set_sensitive(field.name == X_AUTH_TOKEN);
+        let name: HeaderName = field.name.parse().expect("a name");
+        request.headers_mut().append(name, value);
+    }
+    let length = request.headers().get(CONTENT_LENGTH);
+    assert_eq!(
+        length.map(|length| length.as_bytes().to_vec()),
+        Some(body.len().to_string().into_bytes())
+    );
+    request
 }

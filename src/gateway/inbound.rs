@@ -5,7 +5,7 @@
 use super::budget::Hold;
 use super::framing::{check_framing, check_status};
 use super::outbound::X_CORRELATION_ID;
-use super::upstream::{Http1, Reply, poll_driven};
+use super::upstream::{Broken, Http1, Reply, ReplyBody};
 use crate::denial::Denial;
 use crate::policy::Credential;
 use bytes::{Bytes, BytesMut};
@@ -16,6 +16,7 @@ use http::header::{
 use http::{HeaderMap, Method, Version, response};
 use hyper::body::{Body, Incoming};
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::coop::poll_proceed;
@@ -64,8 +65,7 @@ pub(super) enum InboundBody {
 
 /// The part of an answer's body that has not come yet.
 pub(super) struct Rest {
-    incoming: Incoming,
-    pub(super) connection: Option<Box<Http1>>,
+    body: ReplyBody,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -73,7 +73,9 @@ pub(super) struct Rest {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum RestError {
     #[error(transparent)]
-    Hyper(#[from] hyper::Error),
+    Own(#[from] Broken),
+    #[error(transparent)]
+    Shared(#[from] hyper::Error),
     #[error("the answer's stream was given up within its body")]
     GivenUp,
 }
@@ -86,35 +88,57 @@ impl Rest {
     ) -> Poll<Option<Result<Bytes, RestError>>> {
         // Pieces that lie ready, many and small, must not keep the worker from the others.
         let turn = ready!(poll_proceed(cx));
-        loop {
-            let frame = match &mut self.connection {
-                Some(connection) => connection.poll_frame(&mut self.incoming, cx),
-                None => poll_driven(&mut self.incoming, cx),
-            };
-            let frame = ready!(frame);
-            turn.made_progress();
-            match frame {
-                None if self.was_given_up() => {
-                    return Poll::Ready(Some(Err(RestError::GivenUp)));
-                }
-                None => return Poll::Ready(None),
-                Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
-                Some(Ok(frame)) => {
-                    if let Ok(data) = frame.into_data() {
-                        return Poll::Ready(Some(Ok(data)));
-                    }
+        let piece = match &mut self.body {
+            ReplyBody::Own(connection) => {
+                let piece = ready!(connection.poll_piece(cx));
+                piece.map(|piece| piece.map_err(RestError::Own))
+            }
+            ReplyBody::Shared(incoming) => ready!(poll_shared(incoming, cx)),
+        };
+        turn.made_progress();
+        Poll::Ready(piece)
+    }
+
+    /// How many bytes are still to come at least.
+    fn remaining(&self) -> u64 {
+        match &self.body {
+            ReplyBody::Own(connection) => connection.remaining(),
+            ReplyBody::Shared(incoming) => incoming.size_hint().lower(),
+        }
+    }
+
+    /// The connection, where it is one of its own.
+    pub(super) fn connection(self) -> Option<Box<Http1>> {
+        match self.body {
+            ReplyBody::Own(connection) => Some(connection),
+            ReplyBody::Shared(_) => None,
+        }
+    }
+}
+
+/// The next piece of data of a stream that another task drives.
+fn poll_shared(
+    incoming: &mut Incoming,
+    cx: &mut Context<'_>,
+) -> Poll<Option<Result<Bytes, RestError>>> {
+    loop {
+        match ready!(Pin::new(&mut *incoming).poll_frame(cx)) {
+            None if was_given_up(incoming) => return Poll::Ready(Some(Err(RestError::GivenUp))),
+            None => return Poll::Ready(None),
+            Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
+            Some(Ok(frame)) => {
+                if let Ok(data) = frame.into_data() {
+                    return Poll::Ready(Some(Ok(data)));
                 }
             }
         }
     }
+}
 
-    /// Whether a body that ended did not end whole. hyper ends it also where its stream was reset without
-    /// an error (RFC 9113 section 8.1), whatever is missing.
-    fn was_given_up(&self) -> bool {
-        self.connection.is_none()
-            && !self.incoming.is_end_stream()
-            && self.incoming.size_hint().exact() != Some(0)
-    }
+/// Whether a body that ended did not end whole. hyper ends it also where its stream was reset without
+/// an error (RFC 9113 section 8.1), whatever is missing.
+fn was_given_up(incoming: &Incoming) -> bool {
+    !incoming.is_end_stream() && incoming.size_hint().exact() != Some(0)
 }
 
 /// Judges an answer and collects what is to be collected, until `deadline` at the latest and as far as
@@ -126,7 +150,7 @@ pub(super) async fn receive(
     deadline: Instant,
     mut room: Hold,
 ) -> Result<Inbound, Denial> {
-    let (mut head, incoming) = reply.response.into_parts();
+    let mut head = reply.head;
     check_status(head.status)?;
     check_framing(&mut head.headers)?;
     if occurs(credential, &head.headers) {
@@ -137,14 +161,12 @@ pub(super) async fn receive(
     // which hyper keeps among the extensions, would be passed on unread.
     head.version = Version::HTTP_11;
     head.extensions.clear();
-    let length = incoming.size_hint();
     let mut rest = Box::new(Rest {
-        incoming,
-        connection: reply.connection,
+        body: reply.body,
         _permit: reply.permit,
     });
     // The length of an answer to HEAD is that of another.
-    if *method != Method::HEAD && length.lower() > COLLECTED as u64 {
+    if *method != Method::HEAD && rest.remaining() > COLLECTED as u64 {
         return Ok(Inbound {
             head,
             body: InboundBody::Begun {
@@ -173,7 +195,7 @@ pub(super) async fn receive(
         body: InboundBody::Whole {
             body: begin,
             room,
-            connection: rest.connection,
+            connection: rest.connection(),
         },
     })
 }

@@ -5,7 +5,7 @@ use super::head::PSEUDONYM;
 use crate::observe::CorrelationId;
 use crate::policy::{Allowed, Credential};
 use bytes::Bytes;
-use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, USER_AGENT, VIA};
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT, VIA};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
 use http_body_util::Full;
@@ -110,69 +110,62 @@ impl Outbound<'_> {
         )
     }
 
-    /// The request in origin form for HTTP/1.1.
-    pub(super) fn for_http1(&self) -> Result<Request<Full<Bytes>>, http::Error> {
-        let mut request = self.request(Uri::from(self.target()?));
-        request
-            .headers_mut()
-            .insert(HOST, self.destination.host.clone());
-        self.seal(&mut request);
-        Ok(request)
-    }
-
     /// The request with scheme and authority, which become pseudo-headers, for HTTP/2.
     pub(super) fn for_http2(&self) -> Result<Request<Full<Bytes>>, http::Error> {
+        let target = Bytes::from(self.allowed.target());
         let mut parts = http::uri::Parts::default();
         parts.scheme = Some(self.destination.scheme.clone());
         parts.authority = Some(self.destination.authority.clone());
-        parts.path_and_query = Some(self.target()?);
-        let mut request = self.request(Uri::from_parts(parts)?);
-        self.seal(&mut request);
+        parts.path_and_query = Some(PathAndQuery::from_maybe_shared(target)?);
+        let mut request = Request::new(Full::new(self.allowed.body().clone()));
+        *request.method_mut() = self.allowed.operation().method.clone();
+        *request.uri_mut() = Uri::from_parts(parts)?;
+        let headers = request.headers_mut();
+        headers.reserve(10);
+        let mut outcome = Ok(());
+        self.each_field(|name, value| match HeaderValue::from_bytes(value) {
+            Ok(value) => drop(headers.insert(name, value)),
+            Err(error) => outcome = Err(error),
+        });
+        outcome?;
+        // The credential comes last, so that nothing can come after it.
+        self.allowed.inject(&(self.credential)(), headers);
         Ok(request)
     }
 
-    fn target(&self) -> Result<PathAndQuery, http::Error> {
-        Ok(PathAndQuery::from_maybe_shared(Bytes::from(
-            self.allowed.target(),
-        ))?)
-    }
-
-    fn request(&self, uri: Uri) -> Request<Full<Bytes>> {
-        let operation = self.allowed.operation();
-        let body = self.allowed.body();
-        let mut request = Request::new(Full::new(body.clone()));
-        *request.method_mut() = operation.method.clone();
-        *request.uri_mut() = uri;
-        let headers = request.headers_mut();
-        headers.reserve(10);
+    /// Gives the fields of the head in their order, but for the authority and the credential.
+    pub(super) fn each_field(&self, mut each: impl FnMut(&HeaderName, &[u8])) {
         let Preferences {
             accept,
             accept_encoding,
             user_agent,
         } = self.preferences;
-        let agent = user_agent
-            .clone()
-            .unwrap_or(HeaderValue::from_static(PSEUDONYM));
-        headers.insert(USER_AGENT, agent);
+        let agent = user_agent.as_ref().map(HeaderValue::as_bytes);
+        each(&USER_AGENT, agent.unwrap_or(PSEUDONYM.as_bytes()));
         for (name, value) in [(ACCEPT, accept), (ACCEPT_ENCODING, accept_encoding)] {
             if let Some(value) = value {
-                headers.insert(name, value.clone());
+                each(&name, value.as_bytes());
             }
         }
-        if operation.verb.has_body() {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+        if self.allowed.operation().verb.has_body() {
+            each(&CONTENT_TYPE, b"application/json");
+            let mut length = itoa::Buffer::new();
+            let length = length.format(self.allowed.body().len());
+            each(&CONTENT_LENGTH, length.as_bytes());
         }
-        if let Ok(id) = HeaderValue::from_bytes(self.correlation_id.as_bytes()) {
-            headers.insert(X_CORRELATION_ID, id);
-        }
-        headers.insert(VIA, HeaderValue::from_static("1.1 metafield-gateway"));
-        request
+        each(&X_CORRELATION_ID, self.correlation_id.as_bytes());
+        each(&VIA, b"1.1 metafield-gateway");
     }
 
-    /// The credential comes last, so that nothing can come after it.
-    fn seal(&self, request: &mut Request<Full<Bytes>>) {
-        self.allowed
-            .inject(&(self.credential)(), request.headers_mut());
+    /// The bytes of what a head's fields hold of others.
+    pub(super) fn lengths(&self) -> usize {
+        let Preferences {
+            accept,
+            accept_encoding,
+            user_agent,
+        } = self.preferences;
+        let taken_over = [accept, accept_encoding, user_agent];
+        let lengths = taken_over.map(|value| value.as_ref().map_or(0, HeaderValue::len));
+        lengths.iter().sum::<usize>() + self.destination.host.len()
     }
 }

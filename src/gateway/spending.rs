@@ -9,7 +9,7 @@ use crate::identity::Caller;
 use crate::observe::Clock;
 use crate::policy::vocabulary::StoreHash;
 use crate::quota::{Answered, Burden, Reading, Refused, Seat, Slot, Unit, Why, ask_to_wait};
-use http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, StatusCode, response};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -291,8 +291,8 @@ impl Spending {
 
     /// Whether a request that BigCommerce refused for its load may be sent again within the caller's patience.
     /// A 429 says that nothing was done; a 503 need not, so that only what reads is sent again.
-    pub(super) fn can_try_again<B>(&self, answer: &Response<B>, reads: bool) -> bool {
-        let (status, headers) = (answer.status(), answer.headers());
+    pub(super) fn can_try_again(&self, answer: &response::Parts, reads: bool) -> bool {
+        let (status, headers) = (answer.status, &answer.headers);
         let was_refused = match Answered::of(status, headers, Reading::of(headers)) {
             Answered::Plainly => false,
             Answered::Burdened(Burden::Unavailable, _) => reads,

@@ -66,6 +66,13 @@ impl Allowed {
     pub fn inject(&self, credential: &Credential, headers: &mut HeaderMap) {
         headers.insert(X_AUTH_TOKEN, credential.0.clone());
     }
+
+    /// Writes the credential into the upstream request's head as a field whose line is still to be ended.
+    pub fn write(&self, credential: &Credential, head: &mut Vec<u8>) {
+        head.extend_from_slice(X_AUTH_TOKEN.as_str().as_bytes());
+        head.extend_from_slice(b": ");
+        head.extend_from_slice(credential.0.as_bytes());
+    }
 }
 
 #[cfg(test)]

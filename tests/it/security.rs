@@ -6,7 +6,7 @@ use std::path::Path;
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// The fuzz targets.
-const TARGETS: [&str; 9] = [
+const TARGETS: [&str; 10] = [
     "target",
     "outbound",
     "json",
@@ -14,6 +14,7 @@ const TARGETS: [&str; 9] = [
     "config",
     "token",
     "answer",
+    "reply",
     "http1",
     "http2",
 ];

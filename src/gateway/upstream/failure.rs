@@ -2,6 +2,7 @@
 //! alone by what was seen on the connection; what the request does is its caller's business.
 
 use super::dial::chain;
+use super::http1::Broken;
 use super::progress::Progress;
 use crate::denial::Denial;
 use std::error::Error;
@@ -17,7 +18,7 @@ pub(super) enum Failed {
     For(Denial),
 }
 
-pub(super) fn http1_failure(error: &hyper::Error, reused: bool, progress: &Progress) -> Failed {
+pub(super) fn http1_failure(error: &Broken, reused: bool, progress: &Progress) -> Failed {
     let (wrote, was_read) = progress
         .mark()
         .map_or((true, true), |mark| (mark.wrote(), mark.was_read()));
@@ -57,7 +58,7 @@ fn was_excluded(cause: &h2::Error) -> bool {
     cause.is_remote() && (cause.is_go_away() || cause.reason() == Some(h2::Reason::REFUSED_STREAM))
 }
 
-pub(super) fn unbuildable(error: &http::Error) -> Failed {
+pub(super) fn unbuildable(error: &dyn Error) -> Failed {
     Failed::For(Denial::UpstreamProtocolError {
         cause: format!("the request could not be built: {error}"),
     })
@@ -65,12 +66,9 @@ pub(super) fn unbuildable(error: &http::Error) -> Failed {
 
 #[cfg(test)]
 mod tests {
-    use super::super::http1::Http1;
+    use super::super::http1::{Http1, Space, Wire};
     use super::*;
     use crate::gateway::stream::Stream;
-    use bytes::Bytes;
-    use http::Request;
-    use http_body_util::Full;
     use std::io::Write;
     use tokio::net::UnixStream;
     use tokio::time::Instant;
@@ -89,10 +87,10 @@ mod tests {
             let stream = Stream::Unix(UnixStream::from_std(ours).expect("a socket"));
             #[expect(clippy::disallowed_methods, reason = "a test's own clock")]
             let now = Instant::now();
-            let mut connection = Http1::start(stream, now).await.expect("started");
+            let mut connection = Http1::new(stream, &Space::default(), now);
             let mut progress = Progress::default();
             progress.attempt(connection.mark());
-            let request = Request::new(Full::new(Bytes::new()));
+            let request = Wire::bare("GET / HTTP/1.1\r\n\r\n");
             let error = connection.send(request).await.expect_err("it is closed");
             http1_failure(&error, reused, &progress)
         })

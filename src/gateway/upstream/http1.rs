@@ -1,49 +1,87 @@
-//! An HTTP/1.1 connection to the upstream. It has no task of its own: whoever uses it polls it, so
-//! that no wake-up crosses tasks and dropping it ends it.
+//! An HTTP/1.1 connection to the upstream, for one request at a time. It has no task of its own: whoever uses it
+//! polls it, so that no wake-up crosses tasks and dropping it ends it. An idle one holds no buffer.
+//!
+//! The request is written by the gateway alone, with one exact `Content-Length`; answers are read by `reader`. No
+//! byte that was not asked for is ever read as an answer: what comes before the request ends the connection, and so
+//! does what comes after the answer.
 
-use super::meter::{Mark, Meter, Metered};
+mod chunks;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(in crate::gateway) mod comparison;
+mod head;
+mod reader;
+mod request;
+
+pub(in crate::gateway) use request::Wire;
+
+use super::meter::{Mark, Meter};
 use crate::gateway::stream::Stream;
-use bytes::Bytes;
-use http::{Request, Response};
-use http_body_util::{BodyExt, Full};
-use hyper::body::{Body, Frame, Incoming};
-use hyper::client::conn::http1::{Builder, Connection, SendRequest};
-use hyper_util::rt::TokioIo;
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use bytes::{Bytes, BytesMut};
+use http::response;
+use reader::{Malformed, Piece, Reader};
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
-/// The most bytes of an answer's head, and of the buffer that an answer is read into: what a client does not
-/// take lies in several of these.
-const HEAD: usize = 64 * 1024;
+/// How much is read at once.
+const SPACE: usize = 64 * 1024;
 
-/// A connection and the handle to send on it.
+/// Where the connections of one worker read into, one at a time: what came is copied out, which is little, so that
+/// none needs room while it waits.
+#[derive(Debug, Clone)]
+pub(super) struct Space(Rc<RefCell<Box<[u8]>>>);
+
+impl Default for Space {
+    fn default() -> Self {
+        Self(Rc::new(RefCell::new(vec![0; SPACE].into_boxed_slice())))
+    }
+}
+
+/// Why a connection is of no further use.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::gateway) enum Broken {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    #[error("the connection was closed before an answer came")]
+    Closed,
+}
+
+/// A connection.
+#[derive(Debug)]
 pub(in crate::gateway) struct Http1 {
-    sender: SendRequest<Full<Bytes>>,
-    connection: Pin<Box<Connection<TokioIo<Metered>, Full<Bytes>>>>,
+    stream: Stream,
+    reader: Reader,
+    /// What was read and not yet taken.
+    input: Bytes,
+    /// What is still to be written.
+    request: Option<Wire>,
+    /// A request could not be written to its end.
+    failed: bool,
+    space: Space,
     meter: Rc<Meter>,
-    ended: bool,
     /// Since when it waits in the pool.
     pub(super) idle_since: Instant,
 }
 
 impl Http1 {
-    pub(super) async fn start(stream: Stream, now: Instant) -> hyper::Result<Self> {
-        let (stream, meter) = Metered::new(stream);
-        let (sender, connection) = Builder::new()
-            .max_header_size(HEAD)
-            .max_buf_size(HEAD)
-            .handshake(TokioIo::new(stream))
-            .await?;
-        Ok(Self {
-            sender,
-            connection: Box::pin(connection),
-            meter,
-            ended: false,
+    pub(super) fn new(stream: Stream, space: &Space, now: Instant) -> Self {
+        Self {
+            stream,
+            reader: Reader::new(),
+            input: Bytes::new(),
+            request: None,
+            failed: false,
+            space: space.clone(),
+            meter: Rc::default(),
             idle_since: now,
-        })
+        }
     }
 
     /// The counts as they stand.
@@ -53,89 +91,136 @@ impl Http1 {
 
     /// Whether the connection is ready for a request: alive, and with nothing unasked for to read.
     pub(super) async fn is_usable(&mut self) -> bool {
-        poll_fn(|cx| {
-            self.poll_connection(cx);
-            Poll::Ready(())
-        })
-        .await;
-        !self.ended && self.sender.is_ready()
+        self.is_free() && poll_fn(|cx| Poll::Ready(self.poll_fill(cx).is_pending())).await
     }
 
-    /// Whether the last request has been sent and answered to its end.
+    /// Whether the last request has been sent and answered to its end, and nothing came after it.
     pub(super) fn is_free(&self) -> bool {
-        self.ended || self.sender.is_ready()
+        self.reader.is_free() && self.input.is_empty() && self.request.is_none() && !self.failed
     }
 
-    /// Sends a request and waits for the head of its answer.
-    pub(super) async fn send(
-        &mut self,
-        request: Request<Full<Bytes>>,
-    ) -> hyper::Result<Response<Incoming>> {
-        if !self.sender.is_ready() {
-            let Self {
-                sender,
-                connection,
-                ended,
-                ..
-            } = self;
-            drive(connection, ended, poll_fn(|cx| sender.poll_ready(cx))).await?;
+    /// Sends a request and waits for the head of its answer. Where the answer comes before all of the request has
+    /// left, the rest leaves while the body is read.
+    pub(super) async fn send(&mut self, request: Wire) -> Result<response::Parts, Broken> {
+        self.reader.expect(request.is_to_head());
+        self.request = Some(request);
+        poll_fn(|cx| self.poll_answer(cx)).await
+    }
+
+    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<response::Parts, Broken>> {
+        // Who refuses a request may have answered it all the same.
+        let failure = match self.poll_request(cx) {
+            Poll::Ready(Err(error)) => Some(error),
+            _ => None,
+        };
+        loop {
+            if !self.input.is_empty()
+                && let Some(head) = self.reader.head(&mut self.input)?
+            {
+                return Poll::Ready(Ok(head));
+            }
+            let end = match self.poll_fill(cx) {
+                Poll::Ready(Ok(0)) => Broken::Closed,
+                Poll::Ready(Ok(_)) => continue,
+                Poll::Ready(Err(error)) => error.into(),
+                Poll::Pending if failure.is_none() => return Poll::Pending,
+                Poll::Pending => Broken::Closed,
+            };
+            return Poll::Ready(Err(failure.map_or(end, Broken::Io)));
         }
-        self.meter.awaits_head();
-        let answer = self.sender.send_request(request);
-        let answer = drive(&mut self.connection, &mut self.ended, answer).await;
-        self.meter.has_head();
-        answer
     }
 
-    /// The next frame of the answer's body.
-    pub(in crate::gateway) fn poll_frame(
+    /// The next piece of the answer's body.
+    pub(in crate::gateway) fn poll_piece(
         &mut self,
-        body: &mut Incoming,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
-        let frame = Pin::new(&mut *body).poll_frame(cx);
-        if frame.is_ready() || !self.poll_connection(cx) {
-            return frame;
+    ) -> Poll<Option<Result<Bytes, Broken>>> {
+        // An answer that is not interested in the rest of its request counts nevertheless.
+        if self.request.is_some() {
+            drop(self.poll_request(cx));
         }
-        // The connection may just have brought it.
-        Pin::new(body).poll_frame(cx)
+        loop {
+            match self.reader.piece(&mut self.input) {
+                Ok(Piece::Data(data)) => return Poll::Ready(Some(Ok(data))),
+                Ok(Piece::End) => return Poll::Ready(None),
+                Ok(Piece::More) => {}
+                Err(error) => return Poll::Ready(Some(Err(error.into()))),
+            }
+            match ready!(self.poll_fill(cx)) {
+                Ok(0) => {
+                    let end = self.reader.close();
+                    return Poll::Ready(end.err().map(|error| Err(error.into())));
+                }
+                Ok(_) => {}
+                Err(error) => return Poll::Ready(Some(Err(error.into()))),
+            }
+        }
     }
 
-    /// Polls the connection once; `false` if there is nothing more to poll.
-    fn poll_connection(&mut self, cx: &mut Context<'_>) -> bool {
-        if self.ended {
-            return false;
+    /// How many bytes of the answer's body are still to come at least.
+    pub(in crate::gateway) fn remaining(&self) -> u64 {
+        self.reader.remaining()
+    }
+
+    /// Reads once; gives how many bytes came, none at the end.
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut space = self.space.0.borrow_mut();
+        let mut space = ReadBuf::new(&mut space);
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut space))?;
+        let new = space.filled();
+        self.meter.has_read(new.len());
+        if self.input.is_empty() {
+            self.input = Bytes::copy_from_slice(new);
+        } else {
+            let input = std::mem::take(&mut self.input).try_into_mut();
+            let mut input = input.unwrap_or_else(|shared| BytesMut::from(&*shared));
+            input.extend_from_slice(new);
+            self.input = input.freeze();
         }
-        self.ended = self.connection.as_mut().poll(cx).is_ready();
-        true
+        Poll::Ready(Ok(new.len()))
+    }
+
+    /// Writes what is left of the request.
+    fn poll_request(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let outcome = match &mut self.request {
+            Some(request) => ready!(write(request, &mut self.stream, &self.meter, cx)),
+            None => Ok(()),
+        };
+        self.request = None;
+        self.failed |= outcome.is_err();
+        Poll::Ready(outcome)
     }
 }
 
-/// Polls a future together with the connection that it depends on.
-async fn drive<F: Future>(
-    connection: &mut Pin<Box<Connection<TokioIo<Metered>, Full<Bytes>>>>,
-    ended: &mut bool,
-    future: F,
-) -> F::Output {
-    let mut future = pin!(future);
-    poll_fn(|cx| {
-        if let Poll::Ready(output) = future.as_mut().poll(cx) {
-            return Poll::Ready(output);
-        }
-        if !*ended {
-            *ended = connection.as_mut().poll(cx).is_ready();
-            // The connection may just have brought what the future waits for.
-            return future.as_mut().poll(cx);
-        }
-        Poll::Pending
-    })
-    .await
-}
-
-/// The next frame of a body that another task drives, as over HTTP/2.
-pub(in crate::gateway) fn poll_driven(
-    body: &mut Incoming,
+fn write(
+    request: &mut Wire,
+    stream: &mut Stream,
+    meter: &Meter,
     cx: &mut Context<'_>,
-) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
-    pin!(body.frame()).poll(cx)
+) -> Poll<io::Result<()>> {
+    while let Some(slices) = request.unwritten() {
+        let mut stream = Pin::new(&mut *stream);
+        let outcome = match slices {
+            [one, []] => stream.as_mut().poll_write(cx, one),
+            [one, two] => {
+                let slices = [io::IoSlice::new(one), io::IoSlice::new(two)];
+                stream.as_mut().poll_write_vectored(cx, &slices)
+            }
+        };
+        let count = match ready!(outcome) {
+            Ok(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+            Ok(count) => count,
+            Err(error) => {
+                // A part of a record may have left before the error.
+                meter.has_written(usize::from(matches!(*stream, Stream::Tls(_))));
+                return Poll::Ready(Err(error));
+            }
+        };
+        meter.has_written(count);
+        request.advance(count);
+    }
+    Pin::new(stream).poll_flush(cx)
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,9 @@ mod meter;
 mod pool;
 mod progress;
 
-pub(super) use http1::{Http1, poll_driven};
+#[cfg(feature = "fuzzing")]
+pub(super) use http1::comparison;
+pub(super) use http1::{Broken, Http1, Wire};
 pub(super) use pool::Pool;
 pub(super) use progress::Progress;
 
@@ -18,7 +20,7 @@ use crate::denial::Denial;
 use crate::observe::WorkerMetrics;
 use bytes::Bytes;
 use failure::{Failed, http1_failure, http2_failure, unbuildable};
-use http::Response;
+use http::response;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::http2;
@@ -40,11 +42,18 @@ pub(super) const BUSY: Denial = Denial::Overloaded {
 
 /// The head of an answer and what its body comes over.
 pub(super) struct Reply {
-    pub(super) response: Response<Incoming>,
-    /// The connection, where the body's reader must drive it.
-    pub(super) connection: Option<Box<Http1>>,
+    pub(super) head: response::Parts,
+    pub(super) body: ReplyBody,
     /// One of `upstream.connections`, given back with the reply.
     pub(super) permit: OwnedSemaphorePermit,
+}
+
+/// Where the body of an answer comes from.
+pub(super) enum ReplyBody {
+    /// A connection of its own, which whoever reads the body drives.
+    Own(Box<Http1>),
+    /// A stream of a shared one.
+    Shared(Incoming),
 }
 
 /// A worker's way to the upstream.
@@ -103,7 +112,7 @@ impl Upstream {
             .await
             .unwrap_or(Err(Denial::UpstreamTimeout { sent: true }))
             .map_err(|denial| progress.qualify(denial))?;
-        let status = reply.response.status().as_u16();
+        let status = reply.head.status.as_u16();
         self.metrics
             .upstream_answered(status, progress.answered(status, now()));
         Ok(reply)
@@ -127,13 +136,7 @@ impl Upstream {
             };
             let fresh = carrier.is_fresh();
             match self.attempt(carrier, outbound, progress).await {
-                Ok((response, connection)) => {
-                    return Ok(Reply {
-                        response,
-                        connection,
-                        permit,
-                    });
-                }
+                Ok((head, body)) => return Ok(Reply { head, body, permit }),
                 Err(Failed::Unsent) if fresh && again => break,
                 Err(Failed::Unsent) => again |= fresh,
                 Err(Failed::Unanswered) if !again && outbound.may_be_sent_again() => again = true,
@@ -155,16 +158,16 @@ impl Upstream {
         carrier: Carrier,
         outbound: &Outbound<'_>,
         progress: &mut Progress,
-    ) -> Result<(Response<Incoming>, Option<Box<Http1>>), Failed> {
+    ) -> Result<(response::Parts, ReplyBody), Failed> {
         match carrier {
             Carrier::Own {
                 mut connection,
                 reused,
             } => {
-                let request = outbound.for_http1().map_err(|error| unbuildable(&error))?;
+                let request = Wire::of(outbound).map_err(|error| unbuildable(&error))?;
                 progress.attempt(connection.mark());
                 match connection.send(request).await {
-                    Ok(response) => Ok((response, Some(connection))),
+                    Ok(head) => Ok((head, ReplyBody::Own(connection))),
                     Err(error) => Err(http1_failure(&error, reused, progress)),
                 }
             }
@@ -175,7 +178,10 @@ impl Upstream {
             } => {
                 progress.attempt_uncounted();
                 match stream(sender, outbound, reused).await {
-                    Ok(response) => Ok((response, None)),
+                    Ok(response) => {
+                        let (head, body) = response.into_parts();
+                        Ok((head, ReplyBody::Shared(body)))
+                    }
                     Err(failed) => Err(self.after(failed, number, progress)),
                 }
             }
@@ -199,7 +205,7 @@ async fn stream(
     mut sender: http2::SendRequest<Full<Bytes>>,
     outbound: &Outbound<'_>,
     reused: bool,
-) -> Result<Response<Incoming>, Failed> {
+) -> Result<http::Response<Incoming>, Failed> {
     let request = outbound.for_http2().map_err(|error| unbuildable(&error))?;
     sender
         .try_send_request(request)

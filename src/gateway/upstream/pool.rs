@@ -2,7 +2,7 @@
 //! one of HTTP/2 that all requests share.
 
 use super::dial::{Dialed, Dialer, chain};
-use super::http1::Http1;
+use super::http1::{Http1, Space};
 use super::now;
 use crate::config::UpstreamSettings;
 use crate::denial::Denial;
@@ -40,6 +40,7 @@ pub(in crate::gateway) struct Pool {
         reason = "a connection moves between pool and request by its pointer"
     )]
     idle: RefCell<Vec<Box<Http1>>>,
+    space: Space,
     shared: RefCell<Option<Shared>>,
     /// How many shared connections there have been.
     shared_count: Cell<u64>,
@@ -91,6 +92,7 @@ impl Pool {
             dialer: Dialer::new(settings),
             idle_timeout: settings.idle_timeout,
             idle: RefCell::default(),
+            space: Space::default(),
             shared: RefCell::default(),
             shared_count: Cell::default(),
             speaks_http2: Cell::new(settings.tls.is_none().then_some(false)),
@@ -185,7 +187,7 @@ impl Pool {
             cause: chain(&error),
         };
         if !http2 {
-            let connection = Box::new(Http1::start(stream, now()).await.map_err(failed)?);
+            let connection = Box::new(Http1::new(stream, &self.space, now()));
             return Ok(Carrier::Own {
                 connection,
                 reused: false,

@@ -1,0 +1,135 @@
+//! A request's bytes over HTTP/1.1. They come of an [`Outbound`] alone, and the credential stands in the head's last
+//! field and is wiped when the request is gone.
+
+use crate::gateway::outbound::Outbound;
+use bytes::Bytes;
+use http::Method;
+use std::ops::Range;
+use zeroize::Zeroize;
+
+/// The longest body that is copied behind its head: one buffer costs the kernel less than two, and TLS one record.
+const JOINED: usize = 4 * 1024;
+
+/// Room for a head's names and for what the gateway itself says in it.
+const ROOM: usize = 384;
+
+/// Room for the credential's name and the end of the head.
+const LAST: usize = 32;
+
+/// What is written for a request.
+pub(in crate::gateway) struct Wire {
+    head: Vec<u8>,
+    credential: Range<usize>,
+    /// What does not stand behind the head already.
+    body: Bytes,
+    written: usize,
+    to_head: bool,
+}
+
+/// The target is not one that may stand in a request line.
+#[derive(Debug, thiserror::Error)]
+#[error("the target holds a character that no target has")]
+pub(in crate::gateway) struct Untargetable;
+
+impl Wire {
+    pub(in crate::gateway) fn of(outbound: &Outbound<'_>) -> Result<Self, Untargetable> {
+        let operation = outbound.allowed.operation();
+        let target = outbound.allowed.target();
+        // It is made of numbers and escapes; a blank in it would end it early.
+        if !target.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(Untargetable);
+        }
+        let body = outbound.allowed.body();
+        let joined = if body.len() <= JOINED { body.len() } else { 0 };
+        let credential = (outbound.credential)();
+        let taken_over = target.len() + outbound.lengths();
+        let mut head = Vec::with_capacity(ROOM + taken_over + credential.length() + joined);
+        for part in [operation.method.as_str(), " ", &target, " HTTP/1.1\r\n"] {
+            head.extend_from_slice(part.as_bytes());
+        }
+        outbound.each_field(|name, value| field(&mut head, name.as_str(), value));
+        field(&mut head, "host", outbound.destination.host.as_bytes());
+        // Growing later would leave a copy of the credential behind.
+        head.reserve(credential.length() + LAST + joined);
+        outbound.allowed.write(&credential, &mut head);
+        let end = head.len();
+        head.extend_from_slice(b"\r\n\r\n");
+        let mut wire = Self {
+            credential: end - credential.length()..end,
+            head,
+            body: Bytes::new(),
+            written: 0,
+            to_head: operation.method == Method::HEAD,
+        };
+        if joined > 0 {
+            wire.head.extend_from_slice(body);
+        } else {
+            wire.body = body.clone();
+        }
+        Ok(wire)
+    }
+
+    /// Whether an answer to it has no body.
+    pub(super) fn is_to_head(&self) -> bool {
+        self.to_head
+    }
+
+    /// What is still to be written; `None` once that is nothing.
+    pub(super) fn unwritten(&self) -> Option<[&[u8]; 2]> {
+        if let Some(head) = self
+            .head
+            .get(self.written..)
+            .filter(|head| !head.is_empty())
+        {
+            return Some([head, &self.body]);
+        }
+        let body = self.body.get(self.written - self.head.len()..)?;
+        Some([body, &[]]).filter(|_| !body.is_empty())
+    }
+
+    /// So many bytes more have been written.
+    pub(super) fn advance(&mut self, count: usize) {
+        self.written += count;
+    }
+
+    /// These bytes alone.
+    #[cfg(test)]
+    pub(in crate::gateway) fn bare(bytes: &str) -> Self {
+        Self {
+            head: bytes.as_bytes().to_vec(),
+            credential: 0..0,
+            body: Bytes::new(),
+            written: 0,
+            to_head: false,
+        }
+    }
+
+    /// All of it.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(in crate::gateway) fn bytes(&self) -> Vec<u8> {
+        [&self.head, &self.body[..]].concat()
+    }
+}
+
+impl std::fmt::Debug for Wire {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Wire")
+            .field("written", &self.written)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        if let Some(credential) = self.head.get_mut(self.credential.clone()) {
+            credential.zeroize();
+        }
+    }
+}
+
+fn field(head: &mut Vec<u8>, name: &str, value: &[u8]) {
+    head.extend_from_slice(name.as_bytes());
+    head.extend_from_slice(b": ");
+    head.extend_from_slice(value);
+    head.extend_from_slice(b"\r\n");
+}
