@@ -9,6 +9,9 @@ use http::request::Parts;
 use http::{Method, Version};
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 /// How much of a declared length is taken from the budget before any of it has come: most bodies fit into
@@ -104,7 +107,13 @@ impl RequestBody {
         }
         let ahead = declared.min(AHEAD);
         hold.cover(ahead)?;
-        tokio::time::timeout(patience, self.collect(declared, limit, hold))
+        let mut body = pin!(self.collect(declared, limit, hold));
+        // Most bodies come with their heads, and need no timer.
+        let at_once = poll_fn(|cx| Poll::Ready(body.as_mut().poll(cx))).await;
+        if let Poll::Ready(outcome) = at_once {
+            return outcome;
+        }
+        tokio::time::timeout(patience, body)
             .await
             .unwrap_or(Err(Denial::BodyTimeout))
     }

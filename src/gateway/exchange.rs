@@ -176,10 +176,8 @@ impl Gateway {
             Some(spending) => spending.attempt().await?,
             None => None,
         };
-        let sending = current
-            .upstream
-            .send(&outbound, exchange.deadline, progress);
-        let sent = sending.await;
+        let upstream = &current.upstream;
+        let sent = upstream.send(&outbound, exchange.deadline, progress).await;
         if let (Some(spending), Some(unit)) = (exchange.spending, unit) {
             match &sent {
                 Ok(reply) => {

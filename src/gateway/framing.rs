@@ -24,15 +24,16 @@ pub(super) fn check_status(status: StatusCode) -> Result<(), Denial> {
     }
 }
 
-/// hyper reads such an answer by its chunks (RFC 9112 section 6.3), but the length that it leaves
+/// Such an answer is read by its chunks (RFC 9112 section 6.3), but the length that it leaves
 /// standing would frame another body for the client.
 pub(super) fn check_framing(headers: &mut HeaderMap) -> Result<(), Denial> {
-    if !is_plainly_chunked(headers) {
+    let is_coded = headers.contains_key(TRANSFER_ENCODING);
+    if is_coded && !is_plainly_chunked(headers) {
         return Err(Denial::UpstreamProtocolError {
             cause: "the answer has another transfer coding than chunked".to_owned(),
         });
     }
-    if headers.contains_key(TRANSFER_ENCODING) && headers.contains_key(CONTENT_LENGTH) {
+    if is_coded && headers.contains_key(CONTENT_LENGTH) {
         return Err(Denial::UpstreamProtocolError {
             cause: "the answer has both `Transfer-Encoding` and `Content-Length`".to_owned(),
         });

@@ -6,7 +6,7 @@ use super::head;
 use super::outbound::{Destination, Outbound, Preferences};
 use super::stream::Stream;
 use super::upstream::Wire;
-pub use super::upstream::comparison::compare;
+use super::upstream::comparison;
 use crate::config::Limits;
 use crate::denial::Denial;
 use crate::identity::presented_token;
@@ -18,6 +18,7 @@ use http::request::Parts;
 use http::uri::{Authority, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use http_body_util::Full;
+use std::fmt::Debug;
 use std::sync::Arc;
 use tokio::io::DuplexStream;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -88,6 +89,16 @@ pub fn outbound(
     };
     let wire = Wire::of(&outbound).expect("a target of an allowed request");
     Ok([reread(&wire.bytes()), outbound.for_http2()?])
+}
+
+/// Reads the answer in an upstream's bytes, which come in pieces of `size`, by the gateway's reader and by hyper's client;
+/// `None` if it is none.
+///
+/// # Panics
+///
+/// Where they differ in a way that is not known.
+pub fn compare(bytes: &[u8], size: usize, to_head: bool) -> Option<impl Debug + PartialEq> {
+    comparison::compare(bytes, size, to_head)
 }
 
 /// The request that these bytes are, as another reads it.

@@ -4,9 +4,7 @@
 use crate::config::Limits;
 use crate::denial::Denial;
 use crate::policy::vocabulary::Verb;
-use http::header::{
-    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING, UPGRADE, VIA,
-};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HOST, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderMap, Method, Version};
@@ -40,17 +38,28 @@ pub(super) fn check_framing(head: &Parts, has_body: bool, limits: &Limits) -> Re
     if head.method == Method::CONNECT {
         return Err(malformed("the gateway is no tunnel: CONNECT is refused"));
     }
-    if head.headers.contains_key(UPGRADE) {
+    // One look at all of them costs less than looking up four that most heads do not have.
+    let (mut upgrades, mut is_coded, mut lengths, mut loops) = (false, false, 0, false);
+    for (name, value) in &head.headers {
+        match name.as_str() {
+            "upgrade" => upgrades = true,
+            "transfer-encoding" => is_coded = true,
+            "content-length" => lengths += 1,
+            "via" => loops |= names_gateway(value.as_bytes()),
+            _ => {}
+        }
+    }
+    if upgrades {
         return Err(malformed(
             "the gateway does not change protocols: send no `Upgrade`",
         ));
     }
-    if !is_plainly_chunked(&head.headers) {
+    if is_coded && !is_plainly_chunked(&head.headers) {
         return Err(malformed(
             "`Transfer-Encoding` may only be `chunked`, and once",
         ));
     }
-    if head.headers.get_all(CONTENT_LENGTH).iter().nth(1).is_some() {
+    if lengths > 1 {
         return Err(malformed("`Content-Length` stands more than once"));
     }
     if has_body && head.version == Version::HTTP_10 {
@@ -60,12 +69,7 @@ pub(super) fn check_framing(head: &Parts, has_body: bool, limits: &Limits) -> Re
         return Err(malformed("GET and HEAD take no body"));
     }
     check_authority(head)?;
-    if head
-        .headers
-        .get_all(VIA)
-        .iter()
-        .any(|via| names_gateway(via.as_bytes()))
-    {
+    if loops {
         return Err(Denial::LoopDetected);
     }
     Ok(())
@@ -86,6 +90,9 @@ fn check_authority(head: &Parts) -> Result<(), Denial> {
     let mut hosts = head.headers.get_all(HOST).iter();
     let host = match (hosts.next(), hosts.next()) {
         (_, Some(_)) => return Err(malformed("`Host` stands more than once")),
+        (Some(host), None) if head.uri.authority().is_none() && is_plain_host(host.as_bytes()) => {
+            return check_scheme(head);
+        }
         (Some(host), None) => Some(
             Authority::try_from(host.as_bytes())
                 .ok()
@@ -105,6 +112,15 @@ fn check_authority(head: &Parts) -> Result<(), Denial> {
         }
         _ => check_scheme(head),
     }
+}
+
+/// A name or an IPv4 address, and perhaps a port: what most clients send, told without parsing it.
+fn is_plain_host(host: &[u8]) -> bool {
+    let is_of_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    let length = host.iter().position(|byte| !is_of_name(byte));
+    let (name, port) = host.split_at(length.unwrap_or(host.len()));
+    let is_port = |port: &[u8]| port.iter().all(u8::is_ascii_digit);
+    !name.is_empty() && (port.is_empty() || port.strip_prefix(b":").is_some_and(is_port))
 }
 
 /// RFC 3986 section 3.2 without user information, which `Authority` checks in part: a port is digits,
@@ -229,6 +245,29 @@ mod tests {
             "application/json; charset=\"utf-8",
         ] {
             assert!(!is_json(bad.as_bytes()), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_told_without_parsing_is_a_host_and_port() {
+        let parsed =
+            |text: &str| Authority::try_from(text).is_ok_and(|host| is_host_and_port(&host));
+        for (host, plain) in [
+            ("gateway.test", true),
+            ("a_b-c:8080", true),
+            ("127.0.0.1:1", true),
+            ("host:", true),
+            ("[::1]:80", false),
+            ("", false),
+            (":80", false),
+            ("a:b", false),
+            ("a:1:2", false),
+            ("a@b", false),
+            ("a b", false),
+            ("a%41", false),
+        ] {
+            assert_eq!(is_plain_host(host.as_bytes()), plain, "{host}");
+            assert!(!plain || parsed(host), "{host}");
         }
     }
 

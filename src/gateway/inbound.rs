@@ -9,10 +9,7 @@ use super::upstream::{Broken, Http1, Reply, ReplyBody};
 use crate::denial::Denial;
 use crate::policy::Credential;
 use bytes::{Bytes, BytesMut};
-use http::header::{
-    CONNECTION, CONTENT_LENGTH, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION,
-    SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
-};
+use http::header::{CONNECTION, CONTENT_LENGTH, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Version, response};
 use hyper::body::{Body, Incoming};
 use std::future::poll_fn;
@@ -24,22 +21,6 @@ use tokio::time::Instant;
 
 /// The most bytes of an answer that are collected before its head is sent.
 pub(super) const COLLECTED: usize = 1024 * 1024;
-
-/// Names that concern one connection alone (RFC 9110 section 7.6.1, with the historical ones), and
-/// those that the gateway keeps back or sets itself.
-const WITHHELD: [HeaderName; 11] = [
-    CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION,
-    HeaderName::from_static("proxy-connection"),
-    TE,
-    TRAILER,
-    TRANSFER_ENCODING,
-    UPGRADE,
-    SET_COOKIE,
-    X_CORRELATION_ID,
-];
 
 /// An answer that may be passed on.
 pub(super) struct Inbound {
@@ -208,6 +189,37 @@ fn occurs(credential: &Credential, headers: &HeaderMap) -> bool {
 }
 
 fn clean(headers: &mut HeaderMap) {
+    // Most answers have none or one, and looking up eleven costs more than looking at all there are.
+    let withheld = headers.keys().filter(|name| is_withheld(name.as_str()));
+    let withheld: Vec<HeaderName> = withheld.cloned().collect();
+    if withheld.contains(&CONNECTION) {
+        clear_nominated(headers);
+    }
+    for name in &withheld {
+        headers.remove(name);
+    }
+}
+
+/// Names that concern one connection alone (RFC 9110 section 7.6.1, with the historical ones), and
+/// those that the gateway keeps back or sets itself.
+fn is_withheld(name: &str) -> bool {
+    let is_hops = matches!(
+        name,
+        "connection"
+            | "keep-alive"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "proxy-connection"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+    );
+    is_hops || matches!(name, "set-cookie" | "x-correlation-id") || name.starts_with("x-gateway-")
+}
+
+/// Takes away what `Connection` says to be of one connection.
+fn clear_nominated(headers: &mut HeaderMap) {
     let nominated: Vec<HeaderName> = headers
         .get_all(CONNECTION)
         .iter()
@@ -217,12 +229,7 @@ fn clean(headers: &mut HeaderMap) {
         // An upstream must not be able to take the framing away.
         .filter(|name| *name != CONTENT_LENGTH)
         .collect();
-    let own: Vec<HeaderName> = headers
-        .keys()
-        .filter(|name| name.as_str().starts_with("x-gateway-"))
-        .cloned()
-        .collect();
-    for name in WITHHELD.iter().chain(&nominated).chain(&own) {
+    for name in &nominated {
         headers.remove(name);
     }
 }

@@ -277,7 +277,8 @@ impl Gateway {
         };
         entry.step(Step::Body);
         // Whoever waited for its turn has waited for its answer.
-        let (received, patience) = (now(), current.upstream.deadline(now()));
+        let received = now();
+        let patience = current.upstream.deadline(received);
         let deadline = patience.checked_sub(waited).unwrap_or(received);
 
         let mut items = Vec::new();

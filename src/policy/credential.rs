@@ -54,10 +54,16 @@ impl Credential {
 
     /// Whether the credential stands in a field's name, whatever the case of its letters.
     pub fn occurs_in_name(&self, name: &str) -> bool {
-        let sought = self.0.as_bytes();
-        name.as_bytes()
-            .windows(sought.len().max(1))
-            .any(|window| window.eq_ignore_ascii_case(sought))
+        let (sought, name) = (self.0.as_bytes(), name.as_bytes());
+        let Some((first, last)) = sought.first().zip(name.len().checked_sub(sought.len())) else {
+            return false;
+        };
+        let starts = name.get(..=last).unwrap_or_default();
+        let cases = (first.to_ascii_lowercase(), first.to_ascii_uppercase());
+        memchr::memchr2_iter(cases.0, cases.1, starts).any(|at| {
+            let window = name.get(at..at + sought.len()).unwrap_or_default();
+            window.eq_ignore_ascii_case(sought)
+        })
     }
 }
 

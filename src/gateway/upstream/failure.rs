@@ -90,7 +90,7 @@ mod tests {
             let mut connection = Http1::new(stream, &Space::default(), now);
             let mut progress = Progress::default();
             progress.attempt(connection.mark());
-            let request = Wire::bare("GET / HTTP/1.1\r\n\r\n");
+            let request = Wire::bare("GET / HTTP/1.1\r\n\r\n", "");
             let error = connection.send(request).await.expect_err("it is closed");
             http1_failure(&error, reused, &progress)
         })

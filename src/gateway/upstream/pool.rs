@@ -41,6 +41,8 @@ pub(in crate::gateway) struct Pool {
     )]
     idle: RefCell<Vec<Box<Http1>>>,
     space: Space,
+    /// The time at the last sweep: near enough for what is idle, without a look at the clock for each request.
+    clock: Cell<Instant>,
     shared: RefCell<Option<Shared>>,
     /// How many shared connections there have been.
     shared_count: Cell<u64>,
@@ -93,6 +95,7 @@ impl Pool {
             idle_timeout: settings.idle_timeout,
             idle: RefCell::default(),
             space: Space::default(),
+            clock: Cell::new(now()),
             shared: RefCell::default(),
             shared_count: Cell::default(),
             speaks_http2: Cell::new(settings.tls.is_none().then_some(false)),
@@ -164,7 +167,8 @@ impl Pool {
         }
         loop {
             let mut connection = self.idle.borrow_mut().pop()?;
-            let fresh = connection.idle_since.elapsed() < self.idle_timeout;
+            let idle = self.clock.get().duration_since(connection.idle_since);
+            let fresh = idle < self.idle_timeout;
             if fresh && connection.is_usable().await {
                 return Some(Carrier::Own {
                     connection,
@@ -187,7 +191,7 @@ impl Pool {
             cause: chain(&error),
         };
         if !http2 {
-            let connection = Box::new(Http1::new(stream, &self.space, now()));
+            let connection = Box::new(Http1::new(stream, &self.space, self.clock.get()));
             return Ok(Carrier::Own {
                 connection,
                 reused: false,
@@ -231,14 +235,15 @@ impl Pool {
     pub(in crate::gateway) fn give_back(&self, mut connection: Box<Http1>) {
         // After an answer that came early the request may still be on its way, and nobody would send it.
         if connection.is_free() {
-            connection.idle_since = now();
+            connection.idle_since = self.clock.get();
             self.idle.borrow_mut().push(connection);
         }
     }
 
-    /// Closes what has been idle for `upstream.idle_timeout`.
+    /// Closes what has been idle for `upstream.idle_timeout`, as counted from sweep to sweep.
     pub(in crate::gateway) fn sweep(&self) {
         let now = now();
+        self.clock.set(now);
         let expired = |since: Instant| now.duration_since(since) >= self.idle_timeout;
         self.idle
             .borrow_mut()

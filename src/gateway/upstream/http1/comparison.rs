@@ -13,7 +13,7 @@ use tokio::io::AsyncWriteExt;
 
 /// A whole answer.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Answer {
+pub(in crate::gateway) struct Answer {
     status: StatusCode,
     version: Version,
     headers: HeaderMap,
@@ -25,7 +25,7 @@ pub struct Answer {
 /// # Panics
 ///
 /// Where the reader and hyper differ in a way that is not known.
-pub fn compare(bytes: &[u8], size: usize, to_head: bool) -> Option<Answer> {
+pub(in crate::gateway) fn compare(bytes: &[u8], size: usize, to_head: bool) -> Option<Answer> {
     let ours = read(bytes, size.max(1), to_head);
     let mut theirs = hypers(bytes, to_head);
     match ours {

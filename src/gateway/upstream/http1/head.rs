@@ -4,7 +4,7 @@ use super::reader::Malformed;
 use crate::gateway::framing;
 use crate::gateway::head::is_plainly_chunked;
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::header::{CONNECTION, CONTENT_LENGTH, InvalidHeaderName, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version, response};
 use std::mem::MaybeUninit;
 
@@ -58,18 +58,40 @@ pub(super) fn parse(input: &mut Bytes, to_head: bool) -> Result<Option<Parsed>, 
         return Ok(Some(Parsed::Interim));
     }
     let mut headers = HeaderMap::with_capacity(parsed.headers.len());
+    // Most answers have neither, and each look-up costs as much as a field.
+    let (mut is_coded, mut has_options) = (false, false);
     for field in parsed.headers.iter() {
-        let name = HeaderName::from_bytes(field.name.as_bytes());
+        let name = name(field.name);
         // The values share the head's memory.
         let value = HeaderValue::from_maybe_shared(input.slice_ref(field.value));
         let (Ok(name), Ok(value)) = (name, value) else {
             return Err(Malformed::Head(httparse::Error::HeaderValue));
         };
+        is_coded |= name == TRANSFER_ENCODING;
+        has_options |= name == CONNECTION;
         headers.append(name, value);
     }
     drop(input.split_to(length));
-    let framing = framed(&headers, status, to_head, is_old)?;
-    let keeps = keeps(&headers, is_old) && status != StatusCode::SWITCHING_PROTOCOLS;
+    if is_coded && is_old {
+        return Err(Malformed::OldCoding);
+    }
+    let framing = if to_head || is_bodiless(status) {
+        Framing::None
+    } else if is_coded {
+        coded(&headers)
+    } else {
+        match framing::declared_length(&headers) {
+            Ok(None) => Framing::Close,
+            Ok(Some(length)) if length <= LONGEST => Framing::Length(length),
+            Ok(Some(_)) | Err(_) => return Err(Malformed::Length),
+        }
+    };
+    let keeps = status != StatusCode::SWITCHING_PROTOCOLS
+        && if has_options {
+            keeps(&headers, is_old)
+        } else {
+            !is_old
+        };
     let (mut head, ()) = Response::new(()).into_parts();
     head.status = status;
     head.version = if is_old {
@@ -85,38 +107,40 @@ pub(super) fn parse(input: &mut Bytes, to_head: bool) -> Result<Option<Parsed>, 
     }))
 }
 
-/// How the body ends. A transfer coding other than `chunked`, and one beside a length, is for the whole
-/// head's judge to refuse; until then such a body ends with its connection.
-fn framed(
-    headers: &HeaderMap,
-    status: StatusCode,
-    to_head: bool,
-    is_old: bool,
-) -> Result<Framing, Malformed> {
-    let is_coded = headers.contains_key(TRANSFER_ENCODING);
-    if is_coded && is_old {
-        return Err(Malformed::OldCoding);
+/// BigCommerce's own fields, which every answer has, and which would each be allocated anew.
+const KNOWN: [HeaderName; 5] = [
+    HeaderName::from_static("x-rate-limit-requests-left"),
+    HeaderName::from_static("x-rate-limit-requests-quota"),
+    HeaderName::from_static("x-rate-limit-time-reset-ms"),
+    HeaderName::from_static("x-rate-limit-time-window-ms"),
+    HeaderName::from_static("x-request-id"),
+];
+
+fn name(bytes: &str) -> Result<HeaderName, InvalidHeaderName> {
+    if bytes.starts_with(['x', 'X']) {
+        let known = |name: &&HeaderName| name.as_str().eq_ignore_ascii_case(bytes);
+        if let Some(name) = KNOWN.iter().find(known) {
+            return Ok(name.clone());
+        }
     }
-    let has_none = to_head
-        || matches!(
-            status,
-            StatusCode::SWITCHING_PROTOCOLS | StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
-        );
-    if has_none {
-        return Ok(Framing::None);
-    }
-    if is_coded {
-        let is_plain = is_plainly_chunked(headers) && !headers.contains_key(CONTENT_LENGTH);
-        return Ok(if is_plain {
-            Framing::Chunked
-        } else {
-            Framing::Close
-        });
-    }
-    match framing::declared_length(headers) {
-        Ok(None) => Ok(Framing::Close),
-        Ok(Some(length)) if length <= LONGEST => Ok(Framing::Length(length)),
-        Ok(Some(_)) | Err(_) => Err(Malformed::Length),
+    HeaderName::from_bytes(bytes.as_bytes())
+}
+
+/// Whether an answer with this status has no body.
+fn is_bodiless(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::SWITCHING_PROTOCOLS | StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
+    )
+}
+
+/// How a body with a transfer coding ends. One other than `chunked`, and one beside a length, is for the whole head's
+/// judge to refuse; until then the body ends with its connection.
+fn coded(headers: &HeaderMap) -> Framing {
+    if is_plainly_chunked(headers) && !headers.contains_key(CONTENT_LENGTH) {
+        Framing::Chunked
+    } else {
+        Framing::Close
     }
 }
 
