@@ -56,7 +56,8 @@ impl Gateway {
         {
             repeats += 1;
             drop(reply);
-            let again = spending.wait_again(&self.shared.turns);
+            // What few requests need is in a box of its own, and takes no room in the others.
+            let again = Box::pin(spending.wait_again(&self.shared.turns));
             let again = tokio::time::timeout_at(exchange.deadline, again).await;
             // It was sent, and refused: nothing was done, and nothing is unknown.
             again.unwrap_or(Err(Denial::QuotaExhausted {
@@ -68,7 +69,7 @@ impl Gateway {
         if reply.head.status == StatusCode::UNAUTHORIZED {
             // Its place among the upstream's connections is for the others while this one waits.
             drop(reply);
-            if !self.has_another(exchange, &credential).await {
+            if !Box::pin(self.has_another(exchange, &credential)).await {
                 return Err(Denial::UpstreamCredentialRefused);
             }
             self.metrics.credential_renewed();
@@ -80,8 +81,7 @@ impl Gateway {
         let first = self.receive(exchange, reply, &credential).await?;
         match first.body {
             InboundBody::Whole { .. } if is_foreign => {
-                self.with_previous(exchange, first, credential, progress)
-                    .await
+                Box::pin(self.with_previous(exchange, first, credential, progress)).await
             }
             _ => Ok(Answered {
                 inbound: first,

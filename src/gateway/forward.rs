@@ -68,6 +68,7 @@ impl Gateway {
             correlation_id: entry.correlation_id(),
             spending: entry.spending.as_deref(),
         };
+        self.pace.keep_step().await;
         let Answered {
             inbound,
             credential,

@@ -18,6 +18,7 @@ mod inbound;
 mod lines;
 mod outbound;
 mod ownership;
+mod pace;
 mod piece;
 mod renewal;
 mod spending;
@@ -52,6 +53,7 @@ use identify::Identified;
 use inbound::Inbound;
 use outbound::Preferences;
 use ownership::{Changes, Owners};
+use pace::Pace;
 use rustls::ServerConfig;
 use spending::Spending;
 use std::cell::{Cell, RefCell};
@@ -107,6 +109,7 @@ pub struct Gateway {
     common: Common,
     shared: Arc<ProcessWide>,
     draining: Cell<bool>,
+    pace: Pace,
 }
 
 impl Gateway {
@@ -132,6 +135,7 @@ impl Gateway {
             audit,
             shared,
             draining: Cell::new(false),
+            pace: Pace::default(),
         }
     }
 
@@ -185,6 +189,7 @@ impl Gateway {
         let mut entry = Entry::begin(&head, peer, &self.common, &self.audit, &self.metrics);
         // A block and no function, whose parameters would be kept twice.
         async move {
+            let _under_way = self.pace.begin();
             let id = entry.correlation_id();
             let (mut is_fit, mut is_last) = (true, false);
             let served = match over {
@@ -194,7 +199,10 @@ impl Gateway {
             let spending = entry.spending.clone();
             let mut refused = None;
             let mut response = match served {
-                Ok((inbound, around)) => answer::pass_on(inbound, entry, around),
+                Ok((inbound, around)) => {
+                    self.pace.keep_step().await;
+                    answer::pass_on(inbound, entry, around)
+                }
                 Err(denial) => {
                     entry.report(&denial);
                     let denial = entry.refuse(denial);
@@ -278,8 +286,7 @@ impl Gateway {
         entry.step(Step::Body);
         // Whoever waited for its turn has waited for its answer.
         let received = now();
-        let patience = current.upstream.deadline(received);
-        let deadline = patience.checked_sub(waited).unwrap_or(received);
+        let deadline = current.upstream.deadline(received, waited);
 
         let mut items = Vec::new();
         let decision = queried.body(&snapshot.rules, bytes, &mut items, &mut entry.reported);

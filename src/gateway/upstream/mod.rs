@@ -94,9 +94,9 @@ impl Upstream {
         &self.destination
     }
 
-    /// When a request whose last byte came at `now` must have been answered.
-    pub(super) fn deadline(&self, now: Instant) -> Instant {
-        now + self.deadline
+    /// When a request must have been answered whose last byte came at `now`, and which has waited so long for its turn.
+    pub(super) fn deadline(&self, now: Instant, waited: Duration) -> Instant {
+        now + self.deadline.saturating_sub(waited)
     }
 
     /// Sends a request, again where that is allowed, until the head of an answer has come or the

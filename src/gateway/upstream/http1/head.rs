@@ -108,7 +108,7 @@ pub(super) fn parse(input: &mut Bytes, to_head: bool) -> Result<Option<Parsed>, 
 }
 
 /// BigCommerce's own fields, which every answer has, and which would each be allocated anew.
-const KNOWN: [HeaderName; 5] = [
+static KNOWN: [HeaderName; 5] = [
     HeaderName::from_static("x-rate-limit-requests-left"),
     HeaderName::from_static("x-rate-limit-requests-quota"),
     HeaderName::from_static("x-rate-limit-time-reset-ms"),
