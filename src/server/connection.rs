@@ -14,7 +14,7 @@ use crate::observe::{BareClose, Peer, WorkerMetrics};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
-use hyper::service::service_fn;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
@@ -102,7 +102,8 @@ impl Shared {
                 _ => run.as_mut().poll(cx),
             });
             let reason = if over.is_some() {
-                let ended = tokio::time::timeout(TURNING_AWAY, run).await;
+                // In a box, as all that most connections do not need, or do not need while they wait.
+                let ended = Box::pin(tokio::time::timeout(TURNING_AWAY, run)).await;
                 ended.unwrap_or(Some(BareClose::TurnedAway))
             } else {
                 run.await
@@ -130,7 +131,7 @@ impl Shared {
     ) -> Option<BareClose> {
         let notes = &watched.notes;
         let stream = match (stream, &tls) {
-            (Stream::Tcp(tcp), Some((tls, _))) => match handshake(tls, tcp).await {
+            (Stream::Tcp(tcp), Some((tls, _))) => match Box::pin(handshake(tls, tcp)).await {
                 Ok(stream) => stream,
                 Err(error) => {
                     tracing::debug!(%peer, %error, "a TLS handshake with a client failed");
@@ -167,15 +168,12 @@ impl Shared {
         });
         let ended = if multiplexed {
             notes.multiplexes();
-            // In a box, since most connections are not of this kind and would keep room for it.
             let mut connection =
                 Box::pin(self.http2.serve_connection(TokioIo::new(socket), service));
             let graceful = http2::Connection::graceful_shutdown;
-            finishing(connection.as_mut(), notes, graceful).await
+            finishing(connection.as_mut(), notes, graceful).await?
         } else {
-            let io = TokioIo::new(&mut socket);
-            let connection = pin!(self.http1.serve_connection(io, service));
-            let ended = finishing(connection, notes, http1::Connection::graceful_shutdown).await;
+            let ended = self.one_by_one(&mut socket, notes, &service).await?;
             if ended.as_ref().is_err_and(hyper::Error::is_user) {
                 // The answer broke off, and a client of HTTP/1.0 takes an orderly end for the answer's.
                 socket.reset();
@@ -190,6 +188,38 @@ impl Shared {
         match ended {
             Err(error) if error.is_parse() || is_violation(&error) => Some(BareClose::Malformed),
             _ => None,
+        }
+    }
+
+    /// Serves a client that asks one thing after the other. hyper and its buffers are there only while it
+    /// asks: when it rests, the socket waits alone. `None` if the connection broke off meanwhile.
+    async fn one_by_one<S>(
+        &self,
+        socket: &mut Socket,
+        notes: &Notes,
+        service: &S,
+    ) -> Option<hyper::Result<()>>
+    where
+        S: Service<Request<Incoming>, Response = Response<Tracked>, Error = Infallible>,
+    {
+        loop {
+            let io = TokioIo::new(&mut *socket);
+            let mut connection = Box::new(self.http1.serve_connection(io, service));
+            let graceful = http1::Connection::graceful_shutdown;
+            let ended = finishing(Pin::new(&mut *connection), notes, graceful).await;
+            if ended.is_some() {
+                return ended;
+            }
+            let rests = {
+                let begun = connection.into_parts().read_buf;
+                if !begun.is_empty() {
+                    socket.put_back(&begun);
+                }
+                begun.is_empty()
+            };
+            if rests && !socket.awakens().await.ok()? {
+                return Some(Ok(()));
+            }
         }
     }
 }
@@ -221,24 +251,29 @@ fn agreed_on_http2(stream: &Stream) -> Option<bool> {
     }
 }
 
-/// Runs a connection, and lets it finish when that is ordered. What has arrived by then is read
-/// first: a request must not be lost because it met the order.
+/// Runs a connection to its end, or until it is idle and told to give its buffers back, which gives `None`.
+/// Lets it finish when that is ordered. What has arrived by then is read first: a request must not be lost
+/// because it met the order.
 async fn finishing<C: Future>(
     mut connection: Pin<&mut C>,
     notes: &Notes,
     finish: impl Fn(Pin<&mut C>),
-) -> C::Output {
+) -> Option<C::Output> {
     let mut asked = false;
     poll_fn(|cx| {
         if let Poll::Ready(output) = connection.as_mut().poll(cx) {
-            return Poll::Ready(output);
+            return Poll::Ready(Some(output));
         }
-        if asked || notes.order(cx) != Order::Finish {
+        let order = notes.order(cx);
+        if notes.parks() {
+            return Poll::Ready(None);
+        }
+        if asked || order != Order::Finish {
             return Poll::Pending;
         }
         asked = true;
         finish(connection.as_mut());
-        connection.as_mut().poll(cx)
+        connection.as_mut().poll(cx).map(Some)
     })
     .await
 }

@@ -20,6 +20,10 @@ const LINGER: Duration = Duration::from_secs(2);
 /// that the client has just sent is served first.
 const QUIET: Duration = Duration::from_secs(1);
 
+/// How long an idle connection must have been quiet, but for a sweep, before it gives its buffers back: one
+/// whose client asks on keeps them.
+const REST: Duration = Duration::from_millis(250);
+
 /// What a connection is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -44,6 +48,8 @@ pub(super) enum Phase {
 pub(super) enum Order {
     /// Go on.
     None,
+    /// Give the buffers back until there is something to read.
+    Park,
     /// Finish what has begun, then close.
     Finish,
     /// Close now; the reason is counted where there is one.
@@ -67,6 +73,8 @@ pub(super) struct Notes {
     /// While an answer is being sent: the next head has begun.
     read_ahead: Cell<bool>,
     finishing: Cell<Option<Instant>>,
+    /// Since it is idle, the connection was told to give its buffers back.
+    parked: Cell<bool>,
     order: Cell<Order>,
     waker: RefCell<Option<Waker>>,
     metrics: Arc<WorkerMetrics>,
@@ -89,6 +97,7 @@ impl Notes {
             multiplexed: Cell::default(),
             read_ahead: Cell::default(),
             finishing: Cell::default(),
+            parked: Cell::default(),
             order: Cell::new(Order::None),
             waker: RefCell::default(),
             metrics: Arc::clone(metrics),
@@ -97,6 +106,7 @@ impl Notes {
 
     pub(super) fn enter(&self, phase: Phase) {
         self.phase.set(phase);
+        self.parked.set(false);
         self.since.set(self.clock.get());
     }
 
@@ -156,12 +166,28 @@ impl Notes {
             return;
         }
         self.order.set(order);
-        if order == Order::Finish {
-            self.finishing.set(Some(self.clock.get()));
+        match order {
+            Order::Finish => self.finishing.set(Some(self.clock.get())),
+            Order::Park => self.parked.set(true),
+            Order::None | Order::Abort(_) => {}
         }
         if let Some(waker) = self.waker.borrow().as_ref() {
             waker.wake_by_ref();
         }
+    }
+
+    /// Takes an order to give the buffers back, which holds only for a connection that is still idle.
+    pub(super) fn parks(&self) -> bool {
+        if self.order.get() != Order::Park {
+            return false;
+        }
+        self.order.set(Order::None);
+        self.is_idle()
+    }
+
+    /// Whether nothing is read, answered or sent, and one request at a time ever is.
+    fn is_idle(&self) -> bool {
+        self.phase.get() == Phase::Idle && self.in_flight.get() == 0 && !self.multiplexed.get()
     }
 
     /// Gives the order that is due, unless it was given before.
@@ -219,6 +245,11 @@ impl Notes {
         self.in_flight.get() + sending + handed_over.count()
     }
 
+    /// Whether there are buffers to be given back, and no other order is being followed.
+    fn may_park(&self) -> bool {
+        self.is_idle() && !self.parked.get() && self.order.get() == Order::None
+    }
+
     /// What is to be done now; `drained_since` is when the drain began.
     fn judge(&self, limits: &Limits, drained_since: Option<Instant>) -> Order {
         // The notes' times may be a sweep older than what they note.
@@ -249,6 +280,7 @@ impl Notes {
             Phase::Idle if drained_since.is_some_and(|began| over(began.max(since), QUIET)) => {
                 Order::Finish
             }
+            Phase::Idle if self.may_park() && over(since, REST) => Order::Park,
             _ => Order::None,
         }
     }

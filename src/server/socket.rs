@@ -3,9 +3,11 @@
 //! bounded rest is read and thrown away, since unread bytes would turn the close into a reset that may
 //! overtake the answer (RFC 9112 section 9.6).
 
-use super::notes::{Notes, Phase};
+use super::notes::{Notes, Order, Phase};
 use crate::gateway::Stream;
+use std::future::poll_fn;
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -21,6 +23,9 @@ const TURN: usize = 16 * 1024;
 
 /// The first bytes of an HTTP/2 connection (RFC 9113 section 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// How much is read at once when a connection that held no buffers has something to read.
+const AWAKENING: usize = 4 * 1024;
 
 /// A client's connection.
 #[derive(Debug)]
@@ -64,6 +69,31 @@ impl Socket {
         }
         self.begin = buffer.get(..known).unwrap_or_default().to_vec();
         Ok(self.begin == PREFACE)
+    }
+
+    /// Puts bytes back that were read and not used, to be read again.
+    pub(super) fn put_back(&mut self, bytes: &[u8]) {
+        self.begin = bytes.to_vec();
+        self.notes.has_read();
+    }
+
+    /// Waits for bytes with no buffer for them, and keeps them to be read. `false` if the connection is to be
+    /// closed instead: its client has closed it, or it was told to finish. What has arrived comes before that.
+    pub(super) async fn awakens(&mut self) -> io::Result<bool> {
+        poll_fn(|cx| {
+            // Only for as long as it is looked at: it is no part of what waits.
+            let mut space = [const { MaybeUninit::uninit() }; AWAKENING];
+            let mut buffer = ReadBuf::uninit(&mut space);
+            if Pin::new(&mut *self).poll_read(cx, &mut buffer)?.is_ready() {
+                self.begin = buffer.filled().to_vec();
+                return Poll::Ready(Ok(!self.begin.is_empty()));
+            }
+            match self.notes.order(cx) {
+                Order::Finish => Poll::Ready(Ok(false)),
+                _ => Poll::Pending,
+            }
+        })
+        .await
     }
 
     /// Sees to it that closing is a reset.
