@@ -193,6 +193,8 @@ pub struct WorkerMetrics {
     requests: [[Counter; OUTCOMES]; VERBS],
     accepted: Counter,
     closed: Counter,
+    parked: Counter,
+    awakened: Counter,
     bare: [Counter; BareClose::ALL.len()],
     judged: [Counter; Judged::ALL.len()],
     upstream_opened: Counter,
@@ -221,6 +223,8 @@ impl Default for WorkerMetrics {
             requests: std::array::from_fn(|_| std::array::from_fn(|_| Counter::default())),
             accepted: Counter::default(),
             closed: Counter::default(),
+            parked: Counter::default(),
+            awakened: Counter::default(),
             bare: Default::default(),
             judged: Default::default(),
             upstream_opened: Counter::default(),
@@ -279,6 +283,16 @@ impl WorkerMetrics {
     /// A connection ended.
     pub fn closed(&self) {
         self.closed.add(1);
+    }
+
+    /// An idle connection gave its buffers back.
+    pub fn parked(&self) {
+        self.parked.add(1);
+    }
+
+    /// Such a connection goes on, or ended.
+    pub fn awakened(&self) {
+        self.awakened.add(1);
     }
 
     /// A connection ended without a gateway's answer.

@@ -210,14 +210,17 @@ impl Shared {
             if ended.is_some() {
                 return ended;
             }
-            let rests = {
-                let begun = connection.into_parts().read_buf;
-                if !begun.is_empty() {
-                    socket.put_back(&begun);
-                }
-                begun.is_empty()
-            };
-            if rests && !socket.awakens().await.ok()? {
+            let begun = connection.into_parts().read_buf;
+            if !begun.is_empty() {
+                // The next head has begun, behind the last request.
+                socket.put_back(&begun);
+                continue;
+            }
+            drop(begun);
+            let parked = notes.rests();
+            let goes_on = socket.awakens().await.ok()?;
+            drop(parked);
+            if !goes_on {
                 return Some(Ok(()));
             }
         }

@@ -185,6 +185,12 @@ impl Notes {
         self.is_idle()
     }
 
+    /// Counts the connection as one without buffers.
+    pub(super) fn rests(&self) -> Parked<'_> {
+        self.metrics.parked();
+        Parked(self)
+    }
+
     /// Whether nothing is read, answered or sent, and one request at a time ever is.
     fn is_idle(&self) -> bool {
         self.phase.get() == Phase::Idle && self.in_flight.get() == 0 && !self.multiplexed.get()
@@ -283,6 +289,16 @@ impl Notes {
             Phase::Idle if self.may_park() && over(since, REST) => Order::Park,
             _ => Order::None,
         }
+    }
+}
+
+/// A connection that holds no buffers, until dropped.
+#[derive(Debug)]
+pub(super) struct Parked<'a>(&'a Notes);
+
+impl Drop for Parked<'_> {
+    fn drop(&mut self) {
+        self.0.metrics.awakened();
     }
 }
 

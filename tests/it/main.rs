@@ -40,6 +40,7 @@ mod otlp;
 mod overload;
 mod ownership;
 mod page;
+mod parked;
 mod peers;
 mod python_client;
 mod quota;

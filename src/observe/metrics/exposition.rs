@@ -177,6 +177,13 @@ impl Workers {
             "Client connections open now",
             open,
         )?;
+        let parked = self.sum(|worker| &worker.parked);
+        gauge(
+            encoder,
+            "connections_parked",
+            "Client connections that are idle and hold no buffers now",
+            parked.saturating_sub(self.sum(|worker| &worker.awakened)),
+        )?;
         counter(
             encoder,
             "connections",

@@ -54,6 +54,56 @@ fn an_answer_on_its_way_is_not_idleness() {
         assert_eq!(watch.after(20), Order::None);
     }
     notes.has_flushed();
+    assert_eq!(watch.after(4), Order::Park);
+    assert_eq!(watch.after(2), Order::Finish);
+}
+
+#[test]
+fn an_idle_connection_parks_once_and_its_time_goes_on() {
+    let watch = Watch::new();
+    let notes = &watch.notes;
+    for _ in 0..2 {
+        drop(Busy::on(notes));
+        notes.has_flushed();
+        assert_eq!(watch.after(0), Order::None);
+        assert_eq!(watch.after(1), Order::Park);
+        // Once, whether or not it has been followed.
+        assert_eq!(watch.after(1), Order::None);
+        assert!(notes.parks());
+        assert!(!notes.parks());
+        assert_eq!(watch.after(1), Order::None);
+        notes.has_read();
+        assert_eq!(watch.after(1), Order::None);
+    }
+    drop(Busy::on(notes));
+    notes.has_flushed();
+    assert_eq!(watch.after(1), Order::Park);
+    assert_eq!(watch.after(4), Order::None);
+    assert_eq!(watch.after(1), Order::Finish);
+}
+
+#[test]
+fn an_order_to_park_is_void_once_there_is_something_to_do() {
+    let watch = Watch::new();
+    let notes = &watch.notes;
+    drop(Busy::on(notes));
+    notes.has_flushed();
+    assert_eq!(watch.after(1), Order::Park);
+    notes.has_read();
+    assert!(!notes.parks());
+    assert_eq!(notes.order.get(), Order::None);
+    drop(Busy::on(notes));
+    notes.has_flushed();
+    notes.command(Order::Finish);
+    assert_eq!(watch.after(1), Order::None, "it is about to end");
+    assert!(!notes.parks());
+    assert_eq!(notes.order.get(), Order::Finish);
+}
+
+#[test]
+fn what_carries_many_requests_does_not_park() {
+    let watch = Watch::new();
+    watch.notes.multiplexes();
     assert_eq!(watch.after(4), Order::None);
     assert_eq!(watch.after(2), Order::Finish);
 }
