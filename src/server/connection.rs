@@ -16,6 +16,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -51,6 +52,10 @@ const FIELDS: usize = 104;
 /// the answer.
 const TURNING_AWAY: Duration = Duration::from_secs(5);
 
+/// How many connections of a worker may keep their buffers while they are idle, for a moment. Were there no
+/// bound, many that come within that moment would all have had some, which an allocator hardly gives back.
+const SPARE: usize = 64;
+
 /// What the connections of one worker share.
 pub(super) struct Shared {
     pub(super) gateway: Rc<Gateway>,
@@ -58,6 +63,24 @@ pub(super) struct Shared {
     metrics: Arc<WorkerMetrics>,
     http1: http1::Builder,
     http2: http2::Builder<LocalExecutor>,
+    /// How many connections over HTTP/1.1 have buffers.
+    buffered: Cell<usize>,
+}
+
+/// A connection that has buffers, until dropped.
+struct Buffered<'a>(&'a Cell<usize>);
+
+impl<'a> Buffered<'a> {
+    fn among(all: &'a Cell<usize>) -> Self {
+        all.set(all.get() + 1);
+        Self(all)
+    }
+}
+
+impl Drop for Buffered<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get().saturating_sub(1));
+    }
 }
 
 impl Shared {
@@ -73,6 +96,7 @@ impl Shared {
             metrics,
             http1: http1(limits),
             http2: http2(limits),
+            buffered: Cell::default(),
         }
     }
 
@@ -171,7 +195,7 @@ impl Shared {
             let mut connection =
                 Box::pin(self.http2.serve_connection(TokioIo::new(socket), service));
             let graceful = http2::Connection::graceful_shutdown;
-            finishing(connection.as_mut(), notes, graceful).await?
+            finishing(connection.as_mut(), notes, graceful, || false).await?
         } else {
             let ended = self.one_by_one(&mut socket, notes, &service).await?;
             if ended.as_ref().is_err_and(hyper::Error::is_user) {
@@ -205,8 +229,10 @@ impl Shared {
         loop {
             let io = TokioIo::new(&mut *socket);
             let mut connection = Box::new(self.http1.serve_connection(io, service));
+            let buffered = Buffered::among(&self.buffered);
             let graceful = http1::Connection::graceful_shutdown;
-            let ended = finishing(Pin::new(&mut *connection), notes, graceful).await;
+            let rests = || notes.parks() || (self.buffered.get() > SPARE && notes.is_idle());
+            let ended = finishing(Pin::new(&mut *connection), notes, graceful, rests).await;
             if ended.is_some() {
                 return ended;
             }
@@ -216,7 +242,7 @@ impl Shared {
                 socket.put_back(&begun);
                 continue;
             }
-            drop(begun);
+            drop((begun, buffered));
             let parked = notes.rests();
             let goes_on = socket.awakens().await.ok()?;
             drop(parked);
@@ -254,25 +280,28 @@ fn agreed_on_http2(stream: &Stream) -> Option<bool> {
     }
 }
 
-/// Runs a connection to its end, or until it is idle and told to give its buffers back, which gives `None`.
-/// Lets it finish when that is ordered. What has arrived by then is read first: a request must not be lost
+/// Runs a connection to its end, or until it is to give its buffers back, which gives `None`. Lets it finish when that is ordered. What has arrived by then is read first: a request must not be lost
 /// because it met the order.
 async fn finishing<C: Future>(
     mut connection: Pin<&mut C>,
     notes: &Notes,
     finish: impl Fn(Pin<&mut C>),
+    rests: impl Fn() -> bool,
 ) -> Option<C::Output> {
     let mut asked = false;
     poll_fn(|cx| {
         if let Poll::Ready(output) = connection.as_mut().poll(cx) {
             return Poll::Ready(Some(output));
         }
-        let order = notes.order(cx);
-        if notes.parks() {
-            return Poll::Ready(None);
-        }
-        if asked || order != Order::Finish {
+        if asked {
             return Poll::Pending;
+        }
+        if notes.order(cx) != Order::Finish {
+            return if rests() {
+                Poll::Ready(None)
+            } else {
+                Poll::Pending
+            };
         }
         asked = true;
         finish(connection.as_mut());

@@ -192,7 +192,7 @@ impl Notes {
     }
 
     /// Whether nothing is read, answered or sent, and one request at a time ever is.
-    fn is_idle(&self) -> bool {
+    pub(super) fn is_idle(&self) -> bool {
         self.phase.get() == Phase::Idle && self.in_flight.get() == 0 && !self.multiplexed.get()
     }
 
