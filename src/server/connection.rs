@@ -6,7 +6,7 @@ use super::notes::{Busy, Notes, Order, Phase};
 use super::proof;
 use super::socket::Socket;
 use super::tracked::Tracked;
-use super::watch::{Connections, Watched};
+use super::watch::Connections;
 use crate::config::Limits;
 use crate::gateway::{Gateway, Last, LocalExecutor, Stream};
 use crate::identity::{Digest, Evidence};
@@ -19,7 +19,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
@@ -63,6 +63,8 @@ pub(super) struct Shared {
     metrics: Arc<WorkerMetrics>,
     http1: http1::Builder,
     http2: http2::Builder<LocalExecutor>,
+    /// The evidence of a connection that proves nothing.
+    nothing: Rc<Evidence>,
     /// How many connections over HTTP/1.1 have buffers.
     buffered: Cell<usize>,
 }
@@ -96,6 +98,7 @@ impl Shared {
             metrics,
             http1: http1(limits),
             http2: http2(limits),
+            nothing: Rc::default(),
             buffered: Cell::default(),
         }
     }
@@ -116,26 +119,47 @@ impl Shared {
             Phase::Silent
         };
         let watched = self.connections.watch(phase);
+        let over = place.as_ref().and_then(|place| place.over);
+        let notes = Rc::clone(&watched.notes);
+        let shared = Rc::clone(&self);
+        // In boxes, as all that most connections do not need, or do not need while they wait: a task that
+        // waits for a client is to be small.
+        let mut run: Pin<Box<dyn Future<Output = _>>> = match (stream, tls) {
+            (Stream::Tcp(tcp), Some(tls)) => Box::pin(shared.secure(tcp, tls, (peer, over), notes)),
+            (stream, tls) => {
+                notes.enter(Phase::Silent);
+                let evidence = self.evidence(&stream, tls.and_then(|(_, authorities)| authorities));
+                let socket = Socket::new(stream, Rc::clone(&notes));
+                Box::pin(shared.run(socket, None, (peer, evidence), over, notes))
+            }
+        };
         async move {
-            let over = place.as_ref().and_then(|place| place.over);
-            let run = self.run(stream, tls, peer, over, &watched);
             // An order to abort ends the connection wherever it is.
-            let mut run = pin!(run);
-            let run = poll_fn(|cx| match watched.notes.order(cx) {
+            let to_end = poll_fn(|cx| match watched.notes.order(cx) {
                 Order::Abort(reason) => Poll::Ready(reason),
                 _ => run.as_mut().poll(cx),
             });
             let reason = if over.is_some() {
-                // In a box, as all that most connections do not need, or do not need while they wait.
-                let ended = Box::pin(tokio::time::timeout(TURNING_AWAY, run)).await;
+                let ended = Box::pin(tokio::time::timeout(TURNING_AWAY, to_end)).await;
                 ended.unwrap_or(Some(BareClose::TurnedAway))
             } else {
-                run.await
+                to_end.await
             };
             if let Some(reason) = reason {
                 self.metrics.bare_close(reason);
             }
             drop(place);
+            // The socket is closed before anybody is told that the connection is.
+            drop(run);
+            drop(watched);
+        }
+    }
+
+    /// What a connection proves. Most prove nothing, and share that.
+    fn evidence(&self, stream: &Stream, authorities: Option<Digest>) -> Rc<Evidence> {
+        match (stream, authorities) {
+            (Stream::Tcp(_), None) => Rc::clone(&self.nothing),
+            _ => Rc::new(proof::of(stream, authorities)),
         }
     }
 
@@ -144,39 +168,41 @@ impl Shared {
         self.metrics.bare_close(BareClose::TurnedAway);
     }
 
-    /// Gives the reason if the connection ended without a gateway's answer.
-    async fn run(
-        &self,
-        stream: Stream,
-        tls: Option<(TlsAcceptor, Option<Digest>)>,
-        peer: Peer,
-        over: Option<&'static str>,
-        watched: &Watched,
+    /// The same as [`Self::run`] behind a TLS handshake.
+    async fn secure(
+        self: Rc<Self>,
+        tcp: TcpStream,
+        (tls, authorities): (TlsAcceptor, Option<Digest>),
+        (peer, over): (Peer, Option<&'static str>),
+        notes: Rc<Notes>,
     ) -> Option<BareClose> {
-        let notes = &watched.notes;
-        let stream = match (stream, &tls) {
-            (Stream::Tcp(tcp), Some((tls, _))) => match Box::pin(handshake(tls, tcp)).await {
-                Ok(stream) => stream,
-                Err(error) => {
-                    tracing::debug!(%peer, %error, "a TLS handshake with a client failed");
-                    return Some(BareClose::Handshake);
-                }
-            },
-            (stream, _) => stream,
+        let stream = match Box::pin(handshake(&tls, tcp)).await {
+            Ok(stream) => stream,
+            Err(error) => {
+                tracing::debug!(%peer, %error, "a TLS handshake with a client failed");
+                return Some(BareClose::Handshake);
+            }
         };
         notes.enter(Phase::Silent);
         let agreed = agreed_on_http2(&stream);
-        let evidence = Rc::new(proof::of(
-            &stream,
-            tls.and_then(|(_, authorities)| authorities),
-        ));
-        let mut socket = Socket::new(stream, Rc::clone(notes));
-        let multiplexed = match agreed {
-            Some(agreed) => agreed,
-            None => socket.speaks_http2().await.ok()?,
-        };
+        let evidence = self.evidence(&stream, authorities);
+        let socket = Socket::new(stream, Rc::clone(&notes));
+        // Another box: what the handshake took is not kept.
+        Box::pin(self.run(socket, agreed, (peer, evidence), over, notes)).await
+    }
+
+    /// Gives the reason if the connection ended without a gateway's answer. Not an `async fn`, which would
+    /// keep room for what it is given twice.
+    fn run(
+        self: Rc<Self>,
+        mut socket: Socket,
+        agreed: Option<bool>,
+        (peer, evidence): (Peer, Rc<Evidence>),
+        over: Option<&'static str>,
+        notes: Rc<Notes>,
+    ) -> impl Future<Output = Option<BareClose>> {
         let gateway = Rc::clone(&self.gateway);
-        let of_requests = Rc::clone(notes);
+        let of_requests = Rc::clone(&notes);
         let service = service_fn(move |request| {
             if over.is_some() {
                 of_requests.command(Order::Finish);
@@ -190,28 +216,36 @@ impl Shared {
                 request,
             )
         });
-        let ended = if multiplexed {
-            notes.multiplexes();
-            let mut connection =
-                Box::pin(self.http2.serve_connection(TokioIo::new(socket), service));
-            let graceful = http2::Connection::graceful_shutdown;
-            finishing(connection.as_mut(), notes, graceful, || false).await?
-        } else {
-            let ended = self.one_by_one(&mut socket, notes, &service).await?;
-            if ended.as_ref().is_err_and(hyper::Error::is_user) {
-                // The answer broke off, and a client of HTTP/1.0 takes an orderly end for the answer's.
-                socket.reset();
+        async move {
+            let multiplexed = match agreed {
+                Some(agreed) => agreed,
+                None => socket.speaks_http2().await.ok()?,
+            };
+            let ended = if multiplexed {
+                notes.multiplexes();
+                let mut connection =
+                    Box::pin(self.http2.serve_connection(TokioIo::new(socket), service));
+                let graceful = http2::Connection::graceful_shutdown;
+                finishing(connection.as_mut(), &notes, graceful, || false).await?
+            } else {
+                let ended = self.one_by_one(&mut socket, &notes, &service).await?;
+                if ended.as_ref().is_err_and(hyper::Error::is_user) {
+                    // The answer broke off, and a client of HTTP/1.0 takes an orderly end for the answer's.
+                    socket.reset();
+                }
+                // hyper does not close a connection whose client asked for another protocol.
+                if ended.is_ok() {
+                    // A client that has gone needs no order any more.
+                    drop(socket.shutdown().await);
+                }
+                ended
+            };
+            match ended {
+                Err(error) if error.is_parse() || is_violation(&error) => {
+                    Some(BareClose::Malformed)
+                }
+                _ => None,
             }
-            // hyper does not close a connection whose client asked for another protocol.
-            if ended.is_ok() {
-                // A client that has gone needs no order any more.
-                drop(socket.shutdown().await);
-            }
-            ended
-        };
-        match ended {
-            Err(error) if error.is_parse() || is_violation(&error) => Some(BareClose::Malformed),
-            _ => None,
         }
     }
 
@@ -282,14 +316,14 @@ fn agreed_on_http2(stream: &Stream) -> Option<bool> {
 
 /// Runs a connection to its end, or until it is to give its buffers back, which gives `None`. Lets it finish when that is ordered. What has arrived by then is read first: a request must not be lost
 /// because it met the order.
-async fn finishing<C: Future>(
+fn finishing<C: Future>(
     mut connection: Pin<&mut C>,
     notes: &Notes,
     finish: impl Fn(Pin<&mut C>),
     rests: impl Fn() -> bool,
-) -> Option<C::Output> {
+) -> impl Future<Output = Option<C::Output>> {
     let mut asked = false;
-    poll_fn(|cx| {
+    poll_fn(move |cx| {
         if let Poll::Ready(output) = connection.as_mut().poll(cx) {
             return Poll::Ready(Some(output));
         }
@@ -307,7 +341,6 @@ async fn finishing<C: Future>(
         finish(connection.as_mut());
         connection.as_mut().poll(cx).map(Some)
     })
-    .await
 }
 
 fn answer(

@@ -79,8 +79,8 @@ impl Socket {
 
     /// Waits for bytes with no buffer for them, and keeps them to be read. `false` if the connection is to be
     /// closed instead: its client has closed it, or it was told to finish. What has arrived comes before that.
-    pub(super) async fn awakens(&mut self) -> io::Result<bool> {
-        poll_fn(|cx| {
+    pub(super) fn awakens(&mut self) -> impl Future<Output = io::Result<bool>> {
+        poll_fn(move |cx| {
             // Only for as long as it is looked at: it is no part of what waits.
             let mut space = [const { MaybeUninit::uninit() }; AWAKENING];
             let mut buffer = ReadBuf::uninit(&mut space);
@@ -93,7 +93,6 @@ impl Socket {
                 _ => Poll::Pending,
             }
         })
-        .await
     }
 
     /// Sees to it that closing is a reset.
