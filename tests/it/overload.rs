@@ -13,9 +13,11 @@ mod round;
 mod slow;
 mod unread;
 
+use crate::support::client::{Client, Request};
 use crate::support::number;
 use bodies::Bodies;
 use flood::Flood;
+use ground::Ground;
 use held::{Idle, LargeHeads};
 use hostile::{Hostile, Together};
 use round::{Bounds, Rounds};
@@ -26,9 +28,12 @@ use unread::Unread;
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
 
-/// What the gateway holds for a connection that is idle after a request, or at most in the middle of a
-/// head or a body that came slowly.
-const IDLE: u64 = 16 * KIB;
+/// What the gateway holds for a connection that is idle after a request, with the buffers of a few that have
+/// just become so.
+const IDLE: u64 = 4 * KIB;
+/// For one that is idle and has given its buffers back.
+const PARKED: u64 = 3 * KIB;
+/// For one at most in the middle of a head or a body that came slowly.
 const SLOW: u64 = 32 * KIB;
 /// For one that sends a head of 64 KiB: hyper's buffer, which doubles.
 const LARGE_HEAD: u64 = 160 * KIB;
@@ -112,6 +117,36 @@ impl<F: Fn() -> Box<dyn Hostile>> Case<F> {
 
 fn bounded(connections: usize, each: u64) -> Bounds {
     Bounds::of(connections as u64 * each)
+}
+
+/// Not by rounds: what the allocator keeps for the next connections is there before it is counted.
+#[test]
+fn an_idle_connection_holds_little_more_than_its_socket() {
+    const FIRST: u64 = 100;
+    const ALL: u64 = 500;
+    let ground = Ground::start(1, "");
+    let mut open = Vec::new();
+    let mut before = 0;
+    for count in [FIRST, ALL] {
+        while (open.len() as u64) < count {
+            let mut client = Client::connect(ground.address);
+            assert_eq!(client.exchange(&Request::update("{}")).status(), 200);
+            open.push(client);
+        }
+        ground.until("connections without buffers", |now| now.parked() == count);
+        let memory = ground.resident();
+        if count == ALL {
+            let each = memory.saturating_sub(before) * KIB / (ALL - FIRST);
+            assert!(each <= PARKED, "{each} bytes for each");
+        }
+        before = memory;
+    }
+    for client in &mut open {
+        assert_eq!(client.exchange(&Request::update("{}")).status(), 200);
+    }
+    drop(open);
+    ground.until("no connection", |now| now.open() == 0);
+    ground.end();
 }
 
 #[test]

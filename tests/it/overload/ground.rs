@@ -115,6 +115,11 @@ impl Metrics {
         self.get("connections_open")
     }
 
+    /// How many of those hold no buffers.
+    pub fn parked(&self) -> u64 {
+        self.get("connections_parked")
+    }
+
     /// How many connections were closed without an answer for this reason since then.
     pub fn closed_since(&self, then: &Self, reason: &str) -> u64 {
         let name = format!("bare_closes_total{{reason=\"{reason}\"}}");
