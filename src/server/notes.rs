@@ -185,8 +185,9 @@ impl Notes {
         self.is_idle()
     }
 
-    /// Counts the connection as one without buffers.
+    /// Counts the connection as one without buffers, which needs no order to give them back.
     pub(super) fn rests(&self) -> Parked<'_> {
+        self.parked.set(true);
         self.metrics.parked();
         Parked(self)
     }

@@ -205,7 +205,6 @@ fn a_drain_closes_a_parked_connection_and_serves_what_has_just_come() {
     for client in &mut clients {
         assert!(client.is_closed(), "without a reset");
     }
-    // What is sent into a connection that closes is no reason for a reset before the client has read the end.
     drop(clients);
     assert_eq!(gateway.stop().len(), 3);
 }
