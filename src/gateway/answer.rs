@@ -125,14 +125,7 @@ pub(super) fn pass_on(
     around: Surroundings,
 ) -> Response<Answer> {
     let body = match inbound.body {
-        InboundBody::Whole {
-            body,
-            room,
-            connection,
-        } => {
-            if let Some(connection) = connection {
-                around.pool.give_back(connection);
-            }
+        InboundBody::Whole { body, room, .. } => {
             entry.answered();
             Answer::Whole(Whole {
                 piece: Some(Piece::within(body, room)),

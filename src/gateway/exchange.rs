@@ -99,11 +99,7 @@ impl Gateway {
         credential: Arc<Credential>,
         progress: &mut Progress,
     ) -> Result<Answered, Denial> {
-        if let InboundBody::Whole { connection, .. } = &mut first.body
-            && let Some(connection) = connection.take()
-        {
-            exchange.current.upstream.pool().give_back(connection);
-        }
+        first.give_back(exchange.current.upstream.pool());
         let first_progress = progress.clone();
         match self.attempt(exchange, Used::Previous, progress).await {
             Ok((reply, previous)) if reply.head.status.is_success() => {

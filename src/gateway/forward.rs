@@ -6,7 +6,7 @@ use super::answer::Surroundings;
 use super::current::Current;
 use super::entry::Entry;
 use super::exchange::{Answered, Exchange};
-use super::inbound::{Inbound, InboundBody};
+use super::inbound::Inbound;
 use super::now;
 use super::outbound::Preferences;
 use super::ownership::{Changes, Proven, Prover, Watch, unveil};
@@ -70,7 +70,7 @@ impl Gateway {
         };
         self.pace.keep_step().await;
         let Answered {
-            inbound,
+            mut inbound,
             credential,
         } = self.exchange(&exchange, &mut entry.progress).await?;
         entry.step(Step::Upstream);
@@ -80,7 +80,7 @@ impl Gateway {
         if let Some(veil) = veil
             && let Err(denial) = unveil(veil, &inbound, &mut entry.reported)
         {
-            release(current, inbound);
+            inbound.give_back(current.upstream.pool());
             return Err(denial);
         }
         Ok((inbound, around(current, &credential)))
@@ -113,17 +113,6 @@ impl Gateway {
             deadline,
         };
         prover.prove(unproven, entry).await
-    }
-}
-
-/// Keeps the connection of an answer that is not passed on.
-fn release(current: &Current, inbound: Inbound) {
-    if let InboundBody::Whole {
-        connection: Some(connection),
-        ..
-    } = inbound.body
-    {
-        current.upstream.pool().give_back(connection);
     }
 }
 

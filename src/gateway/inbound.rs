@@ -5,7 +5,7 @@
 use super::budget::Hold;
 use super::framing::{check_framing, check_status};
 use super::outbound::X_CORRELATION_ID;
-use super::upstream::{Broken, Http1, Reply, ReplyBody};
+use super::upstream::{Broken, Http1, Pool, Reply, ReplyBody};
 use crate::denial::Denial;
 use crate::policy::Credential;
 use bytes::{Bytes, BytesMut};
@@ -26,6 +26,17 @@ pub(super) const COLLECTED: usize = 1024 * 1024;
 pub(super) struct Inbound {
     pub(super) head: response::Parts,
     pub(super) body: InboundBody,
+}
+
+impl Inbound {
+    /// Gives the connection back, where it is free again.
+    pub(super) fn give_back(&mut self, pool: &Pool) {
+        if let InboundBody::Whole { connection, .. } = &mut self.body
+            && let Some(connection) = connection.take()
+        {
+            pool.give_back(connection);
+        }
+    }
 }
 
 /// Its body.

@@ -199,7 +199,9 @@ impl Gateway {
             let spending = entry.spending.clone();
             let mut refused = None;
             let mut response = match served {
-                Ok((inbound, around)) => {
+                Ok((mut inbound, around)) => {
+                    // Whoever waits for a connection need not wait for this one's turn.
+                    inbound.give_back(&around.pool);
                     self.pace.keep_step().await;
                     answer::pass_on(inbound, entry, around)
                 }

@@ -11,6 +11,7 @@ use crate::config::Limits;
 use crate::gateway::{Gateway, Last, LocalExecutor, Stream};
 use crate::identity::{Digest, Evidence};
 use crate::observe::{BareClose, Peer, WorkerMetrics};
+use http::header::CONNECTION;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
@@ -271,9 +272,12 @@ impl Shared {
                 return ended;
             }
             let begun = connection.into_parts().read_buf;
-            if !begun.is_empty() {
+            // Empty lines before a request mean nothing (RFC 9112 section 2.2).
+            let is_blank = |byte: &u8| matches!(byte, b'\r' | b'\n');
+            if !begun.iter().all(is_blank) {
                 // The next head has begun, behind the last request.
                 socket.put_back(&begun);
+                tokio::task::yield_now().await;
                 continue;
             }
             drop((begun, buffered));
@@ -314,8 +318,11 @@ fn agreed_on_http2(stream: &Stream) -> Option<bool> {
     }
 }
 
-/// Runs a connection to its end, or until it is to give its buffers back, which gives `None`. Lets it finish when that is ordered. What has arrived by then is read first: a request must not be lost
-/// because it met the order.
+/// Runs a connection to its end, or until it is to give its buffers back, which gives `None`. Lets it finish when that
+/// is ordered. What has arrived by then is read first: a request must not be lost because it met the order.
+///
+/// A connection gives its buffers back only if it was idle before it was polled too: where hyper has answered a request
+/// without reading its body it closes in its next turn, and until then looks idle.
 fn finishing<C: Future>(
     mut connection: Pin<&mut C>,
     notes: &Notes,
@@ -324,6 +331,7 @@ fn finishing<C: Future>(
 ) -> impl Future<Output = Option<C::Output>> {
     let mut asked = false;
     poll_fn(move |cx| {
+        let was_idle = notes.is_idle();
         if let Poll::Ready(output) = connection.as_mut().poll(cx) {
             return Poll::Ready(Some(output));
         }
@@ -331,11 +339,14 @@ fn finishing<C: Future>(
             return Poll::Pending;
         }
         if notes.order(cx) != Order::Finish {
-            return if rests() {
-                Poll::Ready(None)
-            } else {
-                Poll::Pending
-            };
+            if !rests() {
+                return Poll::Pending;
+            }
+            if was_idle {
+                return Poll::Ready(None);
+            }
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
         }
         asked = true;
         finish(connection.as_mut());
@@ -364,6 +375,10 @@ fn answer(
         let response = response.await;
         if response.extensions().get::<Last>().is_some() {
             notes.command(Order::Finish);
+        }
+        if response.headers().contains_key(CONNECTION) {
+            // The gateway sets it for `close` alone.
+            notes.closes();
         }
         Ok(response.map(|answer| Tracked::new(answer, busy)))
     }

@@ -75,6 +75,8 @@ pub(super) struct Notes {
     finishing: Cell<Option<Instant>>,
     /// Since it is idle, the connection was told to give its buffers back.
     parked: Cell<bool>,
+    /// The client was told that the connection closes.
+    closing: Cell<bool>,
     order: Cell<Order>,
     waker: RefCell<Option<Waker>>,
     metrics: Arc<WorkerMetrics>,
@@ -98,6 +100,7 @@ impl Notes {
             read_ahead: Cell::default(),
             finishing: Cell::default(),
             parked: Cell::default(),
+            closing: Cell::default(),
             order: Cell::new(Order::None),
             waker: RefCell::default(),
             metrics: Arc::clone(metrics),
@@ -176,25 +179,38 @@ impl Notes {
         }
     }
 
-    /// Takes an order to give the buffers back, which holds only for a connection that is still idle.
+    /// Whether there is an order to give the buffers back, which holds only for a connection that is still idle.
     pub(super) fn parks(&self) -> bool {
         if self.order.get() != Order::Park {
             return false;
         }
-        self.order.set(Order::None);
-        self.is_idle()
+        let is_idle = self.is_idle();
+        if !is_idle {
+            self.order.set(Order::None);
+        }
+        is_idle
     }
 
     /// Counts the connection as one without buffers, which needs no order to give them back.
     pub(super) fn rests(&self) -> Parked<'_> {
+        if self.order.get() == Order::Park {
+            self.order.set(Order::None);
+        }
         self.parked.set(true);
         self.metrics.parked();
         Parked(self)
     }
 
-    /// Whether nothing is read, answered or sent, and one request at a time ever is.
+    /// No request is served any more: the client was told so.
+    pub(super) fn closes(&self) {
+        self.closing.set(true);
+    }
+
+    /// Whether nothing is read, answered or sent, one request at a time ever is, and there may be another.
     pub(super) fn is_idle(&self) -> bool {
-        self.phase.get() == Phase::Idle && self.in_flight.get() == 0 && !self.multiplexed.get()
+        let is_quiet = self.in_flight.get() == 0 && self.blocked.get().is_none();
+        let is_lasting = !self.multiplexed.get() && !self.closing.get();
+        self.phase.get() == Phase::Idle && is_quiet && is_lasting
     }
 
     /// Gives the order that is due, unless it was given before.

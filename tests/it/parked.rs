@@ -127,6 +127,43 @@ fn a_head_may_come_in_pieces_and_its_time_runs_from_the_first() {
 }
 
 #[test]
+fn the_rest_of_a_body_that_nobody_read_is_no_request() {
+    let upstream = Fake::good();
+    let gateway = setup(&upstream).start();
+    // Heads that have begun: where so many have buffers, a connection parks as soon as it is idle.
+    let begun: Vec<Client> = (0..200)
+        .map(|_| {
+            let mut client = gateway.connect();
+            client.send("G");
+            client
+        })
+        .collect();
+    gateway.wait_for_metric(OPEN, 200.0);
+    drop(parked(&gateway));
+    let refused = "POST /nowhere HTTP/1.1\r\nHost: gateway.test\r\nContent-Length: 100000\r\n\r\n";
+    for (first, then) in [(true, false), (false, true)] {
+        for round in 0..20 {
+            let mut client = gateway.connect();
+            client.send(refused);
+            if first {
+                client.send(update().to_bytes());
+            }
+            let answer = client.answer();
+            assert_eq!(answer.status(), 404);
+            assert_eq!(answer.field("connection"), Some("close"));
+            if then {
+                // It may have been closed already.
+                drop(client.try_send(update().to_bytes()));
+            }
+            assert!(client.is_closed(), "{first} {then} {round}");
+        }
+    }
+    drop(begun);
+    assert_eq!(upstream.requests().len(), 1, "of the one that parked");
+    assert_eq!(gateway.stop().len(), 41);
+}
+
+#[test]
 fn pipelined_requests_are_answered_in_their_order() {
     let upstream = Fake::good();
     let gateway = setup(&upstream).start();

@@ -186,11 +186,7 @@ impl Prover<'_> {
         let mut progress = Progress::default();
         let answered = self.gateway.exchange(&exchange, &mut progress).await;
         let mut inbound = answered.map_err(of_look_up)?.inbound;
-        if let InboundBody::Whole { connection, .. } = &mut inbound.body
-            && let Some(connection) = connection.take()
-        {
-            self.current.upstream.pool().give_back(connection);
-        }
+        inbound.give_back(self.current.upstream.pool());
         self.read(inbound, id)
     }
 

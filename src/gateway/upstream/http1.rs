@@ -24,8 +24,9 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::task::coop::unconstrained;
 use tokio::time::Instant;
 
 /// How much is read at once.
@@ -91,7 +92,32 @@ impl Http1 {
 
     /// Whether the connection is ready for a request: alive, and with nothing unasked for to read.
     pub(super) async fn is_usable(&mut self) -> bool {
-        self.is_free() && poll_fn(|cx| Poll::Ready(self.poll_fill(cx).is_pending())).await
+        if !self.is_free() {
+            return false;
+        }
+        // A task that has used up its turn would be told that there is nothing to read, whatever there is.
+        let look = poll_fn(|cx| Poll::Ready(self.poll_fill(cx).is_pending()));
+        unconstrained(look).await
+    }
+
+    /// The same for a connection that has just been opened.
+    pub(super) async fn is_silent(&mut self) -> Result<(), Broken> {
+        if self.is_usable().await {
+            Ok(())
+        } else if self.input.is_empty() {
+            Err(Broken::Closed)
+        } else {
+            Err(Malformed::Unasked.into())
+        }
+    }
+
+    /// Tells the upstream that nothing more comes, where TLS has a word for that.
+    pub(super) fn close(mut self: Box<Self>) {
+        if matches!(self.stream, Stream::Tls(_)) {
+            let cx = &mut Context::from_waker(Waker::noop());
+            // As far as there is room for it at once: the connection is gone in any case.
+            drop(Pin::new(&mut self.stream).poll_shutdown(cx));
+        }
     }
 
     /// Whether the last request has been sent and answered to its end, and nothing came after it.
@@ -113,6 +139,10 @@ impl Http1 {
             Poll::Ready(Err(error)) => Some(error),
             _ => None,
         };
+        // What comes before the first byte of a request has left is no answer to it.
+        if self.request.as_ref().is_some_and(Wire::is_untouched) {
+            return failure.map_or(Poll::Pending, |error| Poll::Ready(Err(error.into())));
+        }
         loop {
             if !self.input.is_empty()
                 && let Some(head) = self.reader.head(&mut self.input)?
@@ -136,7 +166,7 @@ impl Http1 {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Broken>>> {
         // An answer that is not interested in the rest of its request counts nevertheless.
-        if self.request.is_some() {
+        if self.request.is_some() && !self.failed {
             drop(self.poll_request(cx));
         }
         loop {
@@ -182,12 +212,14 @@ impl Http1 {
 
     /// Writes what is left of the request.
     fn poll_request(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let outcome = match &mut self.request {
-            Some(request) => ready!(write(request, &mut self.stream, &self.meter, cx)),
-            None => Ok(()),
+        let Some(request) = &mut self.request else {
+            return Poll::Ready(Ok(()));
         };
-        self.request = None;
+        let outcome = ready!(write(request, &mut self.stream, &self.meter, cx));
         self.failed |= outcome.is_err();
+        if outcome.is_ok() {
+            self.request = None;
+        }
         Poll::Ready(outcome)
     }
 }

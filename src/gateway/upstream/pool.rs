@@ -237,6 +237,8 @@ impl Pool {
         if connection.is_free() {
             connection.idle_since = self.clock.get();
             self.idle.borrow_mut().push(connection);
+        } else {
+            connection.close();
         }
     }
 
@@ -245,9 +247,10 @@ impl Pool {
         let now = now();
         self.clock.set(now);
         let expired = |since: Instant| now.duration_since(since) >= self.idle_timeout;
-        self.idle
-            .borrow_mut()
-            .retain(|connection| !expired(connection.idle_since));
+        let mut idle = self.idle.borrow_mut();
+        for connection in idle.extract_if(.., |connection| expired(connection.idle_since)) {
+            connection.close();
+        }
         let mut shared = self.shared.borrow_mut();
         if shared
             .as_ref()

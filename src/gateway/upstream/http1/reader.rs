@@ -13,6 +13,9 @@ pub(super) const HEAD: usize = 64 * 1024;
 /// The most bytes of the interim heads (1xx, RFC 9110 section 15.2) and the empty lines before an answer's.
 const BEFORE: usize = 256 * 1024;
 
+/// How much of a head is parsed at each turn.
+const FIRST_LINE: usize = 1024;
+
 /// Why an upstream's bytes are no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(in crate::gateway) enum Malformed {
@@ -194,7 +197,8 @@ impl Reader {
 /// Whether what came after the first `seen` bytes may have completed a head: parsing what comes in drops each
 /// time from the beginning would cost its square.
 fn may_hold_a_head(input: &[u8], seen: usize) -> bool {
-    if seen == 0 || input.len() < seen {
+    // What is no head at all shows in its first line.
+    if seen < FIRST_LINE || input.len() < seen {
         return true;
     }
     let new = input.get(seen.saturating_sub(3)..).unwrap_or_default();

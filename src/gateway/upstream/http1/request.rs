@@ -39,7 +39,13 @@ impl Wire {
         if !target.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(Untargetable);
         }
-        let body = outbound.allowed.body();
+        // Where no length is written there must be no body: it would be another request.
+        let none = Bytes::new();
+        let body = if operation.verb.has_body() {
+            outbound.allowed.body()
+        } else {
+            &none
+        };
         let joined = if body.len() <= JOINED { body.len() } else { 0 };
         let credential = (outbound.credential)();
         let taken_over = target.len() + outbound.lengths();
@@ -67,6 +73,11 @@ impl Wire {
             wire.body = body.clone();
         }
         Ok(wire)
+    }
+
+    /// Whether not a byte of it has been written.
+    pub(super) fn is_untouched(&self) -> bool {
+        self.written == 0
     }
 
     /// Whether an answer to it has no body.

@@ -3,8 +3,16 @@
 
 use super::comparison::compare;
 use super::reader::{Malformed, Piece, Reader};
+use super::{Http1, Space};
+use crate::gateway::stream::Stream;
 use bytes::Bytes;
 use proptest::prelude::*;
+use std::future::{Future, poll_fn};
+use std::io::Write;
+use std::pin::pin;
+use std::task::Poll;
+use tokio::task::coop::poll_proceed;
+use tokio::time::Instant;
 
 /// What a head begins with.
 const STARTS: [&str; 12] = [
@@ -160,6 +168,16 @@ fn a_connection_is_free_where_the_answer_ended_by_itself() {
 }
 
 #[test]
+fn what_is_no_answer_shows_in_its_first_line() {
+    let mut reader = Reader::new();
+    reader.expect(false);
+    let mut input = Bytes::from_static(b"H");
+    assert!(reader.head(&mut input).expect("no error").is_none());
+    let mut input = Bytes::from_static(b"HELO upstream.test\r\n");
+    assert!(matches!(reader.head(&mut input), Err(Malformed::Head(_))));
+}
+
+#[test]
 fn nothing_is_an_answer_that_nobody_asked_for() {
     let mut reader = Reader::new();
     let mut input = Bytes::from_static(b"HTTP/1.1 204 x\r\n\r\n");
@@ -181,4 +199,36 @@ fn a_head_that_drips_in_is_parsed_once_it_is_whole() {
     }
     let mut input = Bytes::from_static(bytes);
     assert!(reader.head(&mut input).expect("no error").is_some());
+}
+
+#[test]
+fn a_stale_connection_is_found_by_a_task_whose_turn_is_used_up() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        for stray in ["HTTP/1.1 408 Request Timeout\r\n\r\n", ""] {
+            let (ours, mut theirs) = std::os::unix::net::UnixStream::pair().expect("a pair");
+            ours.set_nonblocking(true).expect("a mode");
+            let stream = Stream::Unix(tokio::net::UnixStream::from_std(ours).expect("a socket"));
+            #[expect(clippy::disallowed_methods, reason = "a test's own clock")]
+            let mut connection = Http1::new(stream, &Space::default(), Instant::now());
+            assert!(connection.is_usable().await, "nothing has come yet");
+            theirs.write_all(stray.as_bytes()).expect("room");
+            drop(theirs);
+            // Once the runtime knows of it.
+            if let Stream::Unix(stream) = &connection.stream {
+                stream.readable().await.expect("readable");
+            }
+            let mut usable = pin!(connection.is_usable());
+            let usable = poll_fn(|cx| {
+                while let Poll::Ready(turn) = poll_proceed(cx) {
+                    turn.made_progress();
+                }
+                usable.as_mut().poll(cx)
+            });
+            assert!(!usable.await, "{stray:?}");
+        }
+    });
 }
