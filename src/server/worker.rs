@@ -25,6 +25,10 @@ const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 /// How long the tasks that open connections may take to notice the end.
 const RUNTIME_END: Duration = Duration::from_millis(100);
 
+/// How many tasks have their turns before the worker looks for what has come: with fewer, requests that take their
+/// steps together would be parted.
+const TASKS: u32 = 256;
+
 /// What a worker is made of.
 pub(super) struct Worker {
     pub(super) live: Arc<Live>,
@@ -47,6 +51,7 @@ impl Worker {
     pub(super) fn run(self) -> io::Result<()> {
         let runtime = Builder::new_current_thread()
             .enable_all()
+            .event_interval(TASKS)
             .build_local(LocalOptions::default())?;
         let outcome = runtime.block_on(self.serve());
         runtime.shutdown_timeout(RUNTIME_END);
