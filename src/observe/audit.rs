@@ -12,8 +12,9 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread::Thread;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use writing::{Message, Sink, write_lines};
@@ -74,6 +75,8 @@ struct Queue {
     lines: mpsc::UnboundedSender<Message>,
     places: Arc<Semaphore>,
     size: u32,
+    /// The thread that writes, once it runs.
+    writer: Arc<OnceLock<Thread>>,
 }
 
 #[derive(Debug, Default)]
@@ -163,11 +166,13 @@ impl Audit {
         let (sender, lines) = mpsc::unbounded_channel();
         let size = u32::try_from(queue).unwrap_or(u32::MAX);
         let places = Arc::new(Semaphore::new(queue));
+        let writer = Arc::<OnceLock<Thread>>::default();
         let audit = Self::new(
             Some(Queue {
                 lines: sender,
                 places,
                 size,
+                writer: Arc::clone(&writer),
             }),
             on_failure,
             audience.exporter.as_ref().map(|exporter| exporter.sample),
@@ -175,7 +180,7 @@ impl Audit {
         let (finished, done) = std::sync::mpsc::channel();
         let (told, all_told) = std::sync::mpsc::channel();
         let state = Arc::clone(&audit.state);
-        std::thread::Builder::new()
+        let thread = std::thread::Builder::new()
             .name("audit".to_owned())
             .spawn(move || {
                 let ending = Ending(&state, false);
@@ -187,6 +192,7 @@ impl Audit {
                 drop(audience);
                 drop(told);
             })?;
+        writer.get_or_init(|| thread.thread().clone());
         let writer = Writer {
             done: Some(done),
             told: Some(all_told),
@@ -231,6 +237,7 @@ impl Audit {
         if !taken {
             self.state.lost.fetch_add(1, Ordering::Relaxed);
         }
+        queue.hurry();
     }
 
     /// The part of the requests that are traced, if any are.
@@ -261,6 +268,15 @@ impl Audit {
 }
 
 impl Queue {
+    /// Lets the writer gather no longer when half of the places are taken.
+    fn hurry(&self) {
+        if self.places.available_permits() <= self.size as usize / 2
+            && let Some(writer) = self.writer.get()
+        {
+            writer.unpark();
+        }
+    }
+
     /// A line heavier than the whole queue waits for all of it. Nobody in particular may take more than
     /// half of it: who only sends what is refused must not keep the callers from being recorded.
     fn place(&self, weight: u32, is_known: bool) -> Option<OwnedSemaphorePermit> {

@@ -91,7 +91,10 @@ mod tests {
             let mut progress = Progress::default();
             progress.attempt(connection.mark());
             let request = Wire::bare("GET / HTTP/1.1\r\n\r\n", "");
-            let error = connection.send(request).await.expect_err("it is closed");
+            let error = connection
+                .send(request, reused)
+                .await
+                .expect_err("it is closed");
             http1_failure(&error, reused, &progress)
         })
     }

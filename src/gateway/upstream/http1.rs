@@ -100,8 +100,8 @@ impl Http1 {
         unconstrained(look).await
     }
 
-    /// The same for a connection that has just been opened.
-    pub(super) async fn is_silent(&mut self) -> Result<(), Broken> {
+    /// The same for a connection that has just been opened, and that nobody has looked at.
+    async fn is_silent(&mut self) -> Result<(), Broken> {
         if self.is_usable().await {
             Ok(())
         } else if self.input.is_empty() {
@@ -127,7 +127,14 @@ impl Http1 {
 
     /// Sends a request and waits for the head of its answer. Where the answer comes before all of the request has
     /// left, the rest leaves while the body is read.
-    pub(super) async fn send(&mut self, request: Wire) -> Result<response::Parts, Broken> {
+    pub(super) async fn send(
+        &mut self,
+        request: Wire,
+        reused: bool,
+    ) -> Result<response::Parts, Broken> {
+        if !reused {
+            self.is_silent().await?;
+        }
         self.reader.expect(request.is_to_head());
         self.request = Some(request);
         poll_fn(|cx| self.poll_answer(cx)).await
@@ -141,7 +148,16 @@ impl Http1 {
         };
         // What comes before the first byte of a request has left is no answer to it.
         if self.request.as_ref().is_some_and(Wire::is_untouched) {
-            return failure.map_or(Poll::Pending, |error| Poll::Ready(Err(error.into())));
+            let Some(error) = failure else {
+                return Poll::Pending;
+            };
+            // Who has said something all the same is no dead connection.
+            let spoke = matches!(self.poll_fill(cx), Poll::Ready(Ok(1..)));
+            return Poll::Ready(Err(if spoke {
+                Malformed::Unasked.into()
+            } else {
+                error.into()
+            }));
         }
         loop {
             if !self.input.is_empty()

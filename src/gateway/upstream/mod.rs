@@ -166,16 +166,7 @@ impl Upstream {
             } => {
                 let request = Wire::of(outbound).map_err(|error| unbuildable(&error))?;
                 progress.attempt(connection.mark());
-                let silent = if reused {
-                    Ok(())
-                } else {
-                    connection.is_silent().await
-                };
-                let answer = match silent {
-                    Ok(()) => connection.send(request).await,
-                    Err(error) => Err(error),
-                };
-                match answer {
+                match connection.send(request, reused).await {
                     Ok(head) => Ok((head, ReplyBody::Own(connection))),
                     Err(error) => Err(http1_failure(&error, reused, progress)),
                 }

@@ -15,6 +15,10 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 /// trouble passes unnoticed, long enough not to spin.
 const RETRY: Duration = Duration::from_millis(200);
 
+/// How long the writer gathers lines after a write, unless the queue is half full before: waking it for each line would
+/// cost a request more than its record does.
+const GATHERING: Duration = Duration::from_millis(10);
+
 /// The most bytes gathered for one write.
 const BATCH: usize = 64 * 1024;
 
@@ -115,9 +119,13 @@ pub(super) fn write_lines(
         state
             .written
             .fetch_add(places.len() as u64, Ordering::Relaxed);
+        let was_full = batch.len() >= BATCH;
         places.clear();
         batch.clear();
         batch.shrink_to(KEPT);
+        if !was_full && !messages.is_closed() {
+            std::thread::park_timeout(GATHERING);
+        }
     }
 }
 

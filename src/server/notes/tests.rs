@@ -70,6 +70,7 @@ fn an_idle_connection_parks_once_and_its_time_goes_on() {
         // Once, whether or not it has been followed.
         assert_eq!(watch.after(1), Order::None);
         assert!(notes.parks());
+        drop(notes.rests());
         assert!(!notes.parks());
         assert_eq!(watch.after(1), Order::None);
         notes.has_read();
