@@ -2,6 +2,7 @@
 //! of the sweep.
 
 use super::admission::Place;
+use super::balance::Load;
 use super::notes::{Busy, Notes, Order, Phase};
 use super::proof;
 use super::socket::Socket;
@@ -110,7 +111,7 @@ impl Shared {
         self: Rc<Self>,
         stream: Stream,
         peer: Peer,
-        place: Option<Place>,
+        (place, load): (Option<Place>, Option<Load>),
     ) -> impl Future<Output = ()> + use<> {
         let tls = self.gateway.server_tls();
         let tls = tls.map(|(config, authorities)| (TlsAcceptor::from(config), authorities));
@@ -149,7 +150,7 @@ impl Shared {
             if let Some(reason) = reason {
                 self.metrics.bare_close(reason);
             }
-            drop(place);
+            drop((place, load));
             // The socket is closed before anybody is told that the connection is.
             drop(run);
             drop(watched);

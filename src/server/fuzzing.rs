@@ -32,7 +32,7 @@ impl Corridor {
     /// A client's end of a new connection, and the serving of the other one.
     pub fn connect(&self) -> (DuplexStream, impl Future<Output = ()> + use<>) {
         let (theirs, ours) = tokio::io::duplex(PIPE);
-        let served = Rc::clone(&self.0).serve(Stream::Pipe(ours), Peer::Unix, None);
+        let served = Rc::clone(&self.0).serve(Stream::Pipe(ours), Peer::Unix, (None, None));
         (theirs, served)
     }
 }

@@ -3,6 +3,7 @@
 
 mod admin;
 mod admission;
+mod balance;
 mod connection;
 mod control;
 mod doors;
@@ -40,6 +41,7 @@ use crate::observe::{
 };
 use admin::{Admin, Seen};
 use admission::Admission;
+use balance::seats;
 use control::Controller;
 use handover::Offer;
 use issuers::Fetcher;
@@ -242,13 +244,14 @@ impl Server {
         });
         let (reloader, renewals) = reloader.map(start_reloader).transpose()?.unzip();
         let pulses: Vec<Arc<AtomicU64>> = for_each(count);
-        let worker = |metrics, pulse: &Arc<AtomicU64>| {
+        let worker = |((metrics, pulse), seat): ((_, &Arc<AtomicU64>), _)| {
             start_worker(Worker {
                 live: Arc::clone(&live),
                 renewals: renewals.clone(),
                 workers: count,
                 admission: Arc::clone(&admission),
                 listener: listener.try_clone().map_err(StartError::Thread)?,
+                seat,
                 audit: audit.clone(),
                 metrics,
                 shared: Arc::clone(&shared),
@@ -258,10 +261,8 @@ impl Server {
                 pulse: Arc::clone(pulse),
             })
         };
-        let workers = metrics.into_iter().zip(&pulses);
-        let workers = workers
-            .map(|(metrics, pulse)| worker(metrics, pulse))
-            .collect::<Result<_, _>>()?;
+        let workers = metrics.into_iter().zip(&pulses).zip(seats(count));
+        let workers = workers.map(worker).collect::<Result<_, _>>()?;
         Ok(Self {
             address,
             admin,

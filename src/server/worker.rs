@@ -1,15 +1,16 @@
 //! One worker: a thread with a runtime of its own, its own connections and its own upstream pool. What
 //! workers share is the listening socket, the snapshot, the audit queue and the count of connections.
 
-use super::admission::{Admission, Place};
+use super::admission::Admission;
+use super::balance::{Accepted, Seat};
 use super::connection::Shared;
 use super::control::{Control, Stage};
 use super::listener::{Door, Listener};
 use super::notes::SWEEP;
 use super::watch::Connections;
 use crate::config::Live;
-use crate::gateway::{Gateway, ProcessWide, Renewals, Stream};
-use crate::observe::{Audit, Clock, Peer, WorkerMetrics};
+use crate::gateway::{Gateway, ProcessWide, Renewals};
+use crate::observe::{Audit, Clock, WorkerMetrics};
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -36,6 +37,7 @@ pub(super) struct Worker {
     pub(super) workers: usize,
     pub(super) admission: Arc<Admission>,
     pub(super) listener: Listener,
+    pub(super) seat: Seat,
     pub(super) audit: Audit,
     pub(super) metrics: Arc<WorkerMetrics>,
     pub(super) shared: Arc<ProcessWide>,
@@ -91,11 +93,17 @@ impl Worker {
         });
         self.control.ready();
         let mut control = self.control;
-        let door = accept(door, &shared, &self.admission, &mut control).await;
+        let mut seat = self.seat;
+        let door = accept(door, &shared, &self.admission, &mut seat, &mut control).await;
         shared.gateway.drain();
         connections.drain();
+        for accepted in seat.close() {
+            serve(&shared, accepted);
+        }
         for (stream, peer) in door.close()? {
-            serve(&shared, stream, peer, None);
+            if let Some(accepted) = seat.seat(stream, peer, None) {
+                serve(&shared, accepted);
+            }
         }
         drain(&shared, &mut control, self.drain_timeout).await;
         sweeper.abort();
@@ -108,6 +116,7 @@ async fn accept(
     door: Door,
     shared: &Rc<Shared>,
     admission: &Arc<Admission>,
+    seat: &mut Seat,
     control: &mut Control,
 ) -> Door {
     let mut failing = false;
@@ -116,6 +125,10 @@ async fn accept(
         let accepted = tokio::select! {
             biased;
             () = control.reached(Stage::Draining) => return door,
+            handed = seat.next() => {
+                serve(shared, handed);
+                continue;
+            }
             accepted = door.accept() => accepted,
         };
         match accepted {
@@ -126,7 +139,9 @@ async fn accept(
                 match admission.admit(peer) {
                     Some(place) => {
                         tell(&mut over, place.over);
-                        serve(shared, stream, peer, Some(place));
+                        if let Some(accepted) = seat.seat(stream, peer, Some(place)) {
+                            serve(shared, accepted);
+                        }
                     }
                     // Dropped without a word: there is no room even for one.
                     None => shared.turn_away(),
@@ -152,8 +167,15 @@ fn tell(known: &mut Option<&'static str>, over: Option<&'static str>) {
     }
 }
 
-fn serve(shared: &Rc<Shared>, stream: Stream, peer: Peer, place: Option<Place>) {
-    tokio::task::spawn_local(Rc::clone(shared).serve(stream, peer, place));
+fn serve(shared: &Rc<Shared>, accepted: Accepted) {
+    let Accepted {
+        stream,
+        peer,
+        place,
+        load,
+    } = accepted;
+    let held = (place, Some(load));
+    tokio::task::spawn_local(Rc::clone(shared).serve(stream, peer, held));
 }
 
 /// Waits until every connection has ended, at most for `patience`; then ends the rest.

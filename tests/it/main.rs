@@ -16,6 +16,7 @@
 mod admin;
 mod allowed;
 mod audit;
+mod balance;
 mod canary;
 mod commands;
 mod container;
