@@ -1,10 +1,11 @@
 //! What the fuzz targets under `tests/fuzz` reach of this floor: requests as they would be sent, and
 //! pipes in place of upstream connections. The program is built without it.
 
+pub use super::pipes::{PIPE, Pipes};
+
 use super::Gateway;
 use super::head;
 use super::outbound::{Destination, Outbound, Preferences};
-use super::stream::Stream;
 use super::upstream::Wire;
 use super::upstream::comparison;
 use crate::config::Limits;
@@ -20,30 +21,6 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use http_body_util::Full;
 use std::fmt::Debug;
 use std::sync::Arc;
-use tokio::io::DuplexStream;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-
-/// Bytes that a pipe takes before its reader must take some.
-pub const PIPE: usize = 64 * 1024;
-
-/// The gateway's side of pipes to an upstream within the process.
-#[derive(Debug, Clone)]
-pub struct Pipes(UnboundedSender<DuplexStream>);
-
-impl Pipes {
-    /// Pipes, and where the upstream's ends of them arrive.
-    pub fn new() -> (Self, UnboundedReceiver<DuplexStream>) {
-        let (sender, ends) = unbounded_channel();
-        (Self(sender), ends)
-    }
-
-    /// A new pipe; `None` if nobody takes the other end.
-    pub(super) fn open(&self) -> Option<Stream> {
-        let (ours, theirs) = tokio::io::duplex(PIPE);
-        self.0.send(theirs).ok()?;
-        Some(Stream::Pipe(ours))
-    }
-}
 
 impl Gateway {
     /// From now on every upstream connection is a pipe.

@@ -20,6 +20,8 @@ mod outbound;
 mod ownership;
 mod pace;
 mod piece;
+#[cfg(feature = "fuzzing")]
+mod pipes;
 mod renewal;
 mod spending;
 mod stream;

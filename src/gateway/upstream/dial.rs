@@ -30,7 +30,7 @@ pub(super) struct Dialer {
     patience: std::time::Duration,
     /// Where the upstream's ends of pipes go, once nothing is to be dialed.
     #[cfg(feature = "fuzzing")]
-    pipes: std::cell::OnceCell<crate::gateway::fuzzing::Pipes>,
+    pipes: std::cell::OnceCell<crate::gateway::pipes::Pipes>,
 }
 
 impl Dialer {
@@ -54,7 +54,7 @@ impl Dialer {
 
     /// From now on every connection is a pipe whose other end is handed to `pipes`.
     #[cfg(feature = "fuzzing")]
-    pub(super) fn dial_into(&self, pipes: crate::gateway::fuzzing::Pipes) {
+    pub(super) fn dial_into(&self, pipes: crate::gateway::pipes::Pipes) {
         drop(self.pipes.set(pipes));
     }
 

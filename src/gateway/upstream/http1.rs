@@ -11,6 +11,7 @@ pub(in crate::gateway) mod comparison;
 mod head;
 mod reader;
 mod request;
+mod words;
 
 pub(in crate::gateway) use request::Wire;
 
@@ -18,7 +19,7 @@ use super::meter::{Mark, Meter};
 use crate::gateway::stream::Stream;
 use bytes::{Bytes, BytesMut};
 use http::response;
-use reader::{Malformed, Piece, Reader};
+use reader::Reader;
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
@@ -28,6 +29,7 @@ use std::task::{Context, Poll, Waker, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::coop::unconstrained;
 use tokio::time::Instant;
+use words::{Malformed, Piece};
 
 /// How much is read at once.
 const SPACE: usize = 64 * 1024;

@@ -111,7 +111,7 @@ impl Pool {
 
     /// From now on every new connection is a pipe.
     #[cfg(feature = "fuzzing")]
-    pub(in crate::gateway) fn dial_into(&self, pipes: crate::gateway::fuzzing::Pipes) {
+    pub(in crate::gateway) fn dial_into(&self, pipes: crate::gateway::pipes::Pipes) {
         self.dialer.dial_into(pipes);
     }
 

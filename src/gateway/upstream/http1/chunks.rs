@@ -1,8 +1,7 @@
 //! A body in chunks (RFC 9112 section 7.1). Sizes are bare hexadecimal numbers, lines end in CR and LF, and what
 //! extensions and trailers say is read past and dropped, within bounds.
 
-use super::head::FIELDS;
-use super::reader::{Malformed, Piece};
+use super::words::{FIELDS, Malformed, Piece};
 use bytes::Bytes;
 
 /// The most bytes of a chunk's line, and of the trailers.

@@ -1,8 +1,8 @@
 //! The reader of answers beside hyper's client, on the same bytes: whatever it reads as a whole answer, hyper reads
 //! alike, and what hyper reads alone is what the reader is known to refuse. For tests and the fuzz target.
 
-use super::head::FIELDS;
-use super::reader::{HEAD, Malformed, Piece, Reader};
+use super::reader::{HEAD, Reader};
+use super::words::{FIELDS, Malformed, Piece};
 use crate::gateway::framing::check_framing;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Request, StatusCode, Version};

@@ -1,15 +1,12 @@
 //! The head of an upstream's answer, and how its body ends by what the head says (RFC 9112 section 6.3).
 
-use super::reader::Malformed;
+use super::words::{FIELDS, Malformed};
 use crate::gateway::framing;
 use crate::gateway::head::is_plainly_chunked;
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, InvalidHeaderName, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version, response};
 use std::mem::MaybeUninit;
-
-/// The most fields of a head.
-pub(super) const FIELDS: usize = 100;
 
 /// The longest body that can be told from the marks that are made of lengths elsewhere.
 const LONGEST: u64 = u64::MAX - 2;

@@ -2,7 +2,8 @@
 //! client finds.
 
 use super::comparison::compare;
-use super::reader::{Malformed, Piece, Reader};
+use super::reader::Reader;
+use super::words::{Malformed, Piece};
 use super::{Http1, Space};
 use crate::gateway::stream::Stream;
 use bytes::Bytes;
