@@ -41,7 +41,7 @@ pub(super) fn check_framing(headers: &mut HeaderMap) -> Result<(), Denial> {
     make_length_plain(headers)
 }
 
-/// A length that is said several times alike is said once from here on (RFC 9110 section 8.6); hyper does
+/// A length that is said several times alike is said once from here on (RFC 9110 section 8.6); who reads answers does
 /// not look at the one of an answer to `HEAD`.
 fn make_length_plain(headers: &mut HeaderMap) -> Result<(), Denial> {
     let Some(plain) = declared_length(headers)? else {

@@ -149,8 +149,8 @@ pub(super) async fn receive(
         return Err(Denial::CredentialEchoed);
     }
     clean(&mut head.headers);
-    // The upstream's version would decide how the body is framed for the client, and its reason phrase,
-    // which hyper keeps among the extensions, would be passed on unread.
+    // The upstream's version would decide how the body is framed for the client, and what its protocol keeps among
+    // the extensions is of one connection.
     head.version = Version::HTTP_11;
     head.extensions.clear();
     let mut rest = Box::new(Rest {

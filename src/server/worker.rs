@@ -1,5 +1,6 @@
 //! One worker: a thread with a runtime of its own, its own connections and its own upstream pool. What
-//! workers share is the listening socket, the snapshot, the audit queue and the count of connections.
+//! workers share is the listening socket, the snapshot, the audit queue and the count of connections; who accepts one
+//! gives it to the worker that has the fewest.
 
 use super::admission::Admission;
 use super::balance::{Accepted, Seat};

@@ -187,9 +187,6 @@ impl Pool {
         let Dialed { stream, http2 } = self.dialer.dial().await?;
         self.metrics.upstream_opened();
         self.speaks_http2.set(Some(http2));
-        let failed = |error: hyper::Error| Denial::UpstreamProtocolError {
-            cause: chain(&error),
-        };
         if !http2 {
             let connection = Box::new(Http1::new(stream, &self.space, self.clock.get()));
             return Ok(Carrier::Own {
@@ -197,7 +194,10 @@ impl Pool {
                 reused: false,
             });
         }
-        self.share(stream).await.map_err(failed)
+        let shared = self.share(stream).await;
+        shared.map_err(|error| Denial::UpstreamProtocolError {
+            cause: chain(&error),
+        })
     }
 
     async fn share(&self, stream: Stream) -> hyper::Result<Carrier> {
