@@ -72,12 +72,12 @@ impl<'t> Document<'t> {
     }
 }
 
-struct Tree<'w> {
-    walk: &'w mut Walk,
+struct Tree<'w, 'de> {
+    walk: &'w mut Walk<'de>,
     depth: usize,
 }
 
-impl<'t> DeserializeSeed<'t> for Tree<'_> {
+impl<'t> DeserializeSeed<'t> for Tree<'_, 't> {
     type Value = Document<'t>;
 
     fn deserialize<D: Deserializer<'t>>(self, source: D) -> Result<Document<'t>, D::Error> {
@@ -85,7 +85,7 @@ impl<'t> DeserializeSeed<'t> for Tree<'_> {
     }
 }
 
-impl<'t> Visitor<'t> for Tree<'_> {
+impl<'t> Visitor<'t> for Tree<'_, 't> {
     type Value = Document<'t>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

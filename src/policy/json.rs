@@ -9,6 +9,10 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 
+mod bulk;
+
+pub(super) use bulk::Bulk;
+
 /// The most objects and arrays that may stand within each other.
 pub const MAX_DEPTH: usize = 32;
 
@@ -32,7 +36,15 @@ pub(super) enum Token<'de> {
 
 /// The state of one reading: what stopped it, and which key of an unknown value imitates a field.
 #[derive(Debug, Default)]
-pub(super) struct Walk {
+pub(super) struct Walk<'de> {
+    /// The whole text.
+    text: &'de str,
+    /// Whether long texts are read by [`Bulk`].
+    pub(super) in_bulk: bool,
+    /// Whether the reading is within such a text, where an error is only a reason to read again.
+    within_bulk: bool,
+    /// Whether the whole text is without control characters, once that is known.
+    is_clean: Option<bool>,
     stop: Option<Denial>,
     /// Set while the value of an unknown field is read: tells whether a key may not stand there.
     pub(super) imitates: Option<fn(&str) -> bool>,
@@ -43,7 +55,7 @@ pub(super) struct Walk {
     pub(super) reading: Option<(Place, Code)>,
 }
 
-impl Walk {
+impl Walk<'_> {
     /// Ends the reading with a denial of its own.
     pub(super) fn stop<E: serde::de::Error>(&mut self, denial: Denial) -> E {
         self.stop = Some(denial);
@@ -71,10 +83,10 @@ impl Walk {
     }
 }
 
-/// Reads the whole of `body` as one JSON value.
+/// Reads the whole of `body` as one JSON value. `reader` may be called twice, and begins each time anew.
 pub(super) fn read<'de, T>(
     body: &'de [u8],
-    reader: impl FnOnce(&mut Walk, &mut Source<'de>) -> serde_json::Result<T>,
+    mut reader: impl FnMut(&mut Walk<'de>, &mut Source<'de>) -> serde_json::Result<T>,
 ) -> Result<T, Denial> {
     let malformed = |reason| Denial::MalformedJson {
         reason: Cow::Borrowed(reason),
@@ -88,15 +100,28 @@ pub(super) fn read<'de, T>(
     if text.starts_with('\u{feff}') {
         return Err(malformed("it begins with a byte-order mark"));
     }
-    let mut walk = Walk::default();
-    let mut source = serde_json::Deserializer::from_str(text);
-    reader(&mut walk, &mut source)
-        .and_then(|value| source.end().map(|()| value))
-        .map_err(|error| match walk.stop.take() {
-            Some(denial) => denial,
-            None if is_out_of_range(&error) => out_of_range(walk.reading.take()),
-            None => syntax(&error),
-        })
+    let mut walk = Walk {
+        text,
+        in_bulk: text.len() >= bulk::BULK,
+        ..Walk::default()
+    };
+    let mut once = |walk: &mut Walk<'de>| {
+        let mut source = serde_json::Deserializer::from_str(text);
+        reader(walk, &mut source).and_then(|value| source.end().map(|()| value))
+    };
+    let mut outcome = once(&mut walk);
+    if outcome.is_err() && walk.within_bulk {
+        walk = Walk {
+            text,
+            ..Walk::default()
+        };
+        outcome = once(&mut walk);
+    }
+    outcome.map_err(|error| match walk.stop.take() {
+        Some(denial) => denial,
+        None if is_out_of_range(&error) => out_of_range(walk.reading.take()),
+        None => syntax(&error),
+    })
 }
 
 /// `serde_json` has no other sign of it than its message; a test holds that it still says so.
@@ -133,12 +158,12 @@ fn syntax(error: &serde_json::Error) -> Denial {
 }
 
 /// Reads one value of any kind, `depth` containers deep.
-pub(super) struct Any<'w> {
-    pub(super) walk: &'w mut Walk,
+pub(super) struct Any<'w, 'de> {
+    pub(super) walk: &'w mut Walk<'de>,
     pub(super) depth: usize,
 }
 
-impl<'de> DeserializeSeed<'de> for Any<'_> {
+impl<'de> DeserializeSeed<'de> for Any<'_, 'de> {
     type Value = Token<'de>;
 
     fn deserialize<D: Deserializer<'de>>(self, source: D) -> Result<Token<'de>, D::Error> {
@@ -146,7 +171,7 @@ impl<'de> DeserializeSeed<'de> for Any<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Any<'_> {
+impl<'de> Visitor<'de> for Any<'_, 'de> {
     type Value = Token<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -249,7 +274,7 @@ impl<'de> Keys<'de> {
     pub(super) fn insert<E: serde::de::Error>(
         &mut self,
         key: Cow<'de, str>,
-        walk: &mut Walk,
+        walk: &mut Walk<'_>,
     ) -> Result<(), E> {
         if self.0.contains(&key) {
             return Err(walk.duplicate(&key));

@@ -3,7 +3,7 @@
 //! the decision and its record need: ids, namespace, key and permission set.
 
 use super::field::{self, Field};
-use super::json::{self, Any, Key, Keys, Source, Token, Walk};
+use super::json::{self, Any, Bulk, Key, Keys, Source, Token, Walk};
 use super::route::Operation;
 use super::rules::{Rules, UnknownFields};
 use super::vocabulary::{Id, PermissionSet, Verb};
@@ -84,8 +84,15 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
+    /// Forgets what a reading found that begins anew.
+    fn begin(&mut self) {
+        self.items.clear();
+        self.faults.clear();
+    }
+
     fn one(&mut self) -> Result<(), Denial> {
         json::read(self.body, |walk, source| {
+            self.begin();
             Metafield {
                 walk,
                 judge: self,
@@ -96,17 +103,21 @@ impl Judge<'_> {
     }
 
     fn batch(&mut self) -> Result<(), Denial> {
-        json::read(self.body, |walk, source| {
-            Batch { walk, judge: self }.deserialize(source)
-        })?;
+        self.items()?;
         self.refuse_repeated_ids();
         Ok(())
     }
 
-    fn ids(&mut self) -> Result<(), Denial> {
+    /// Reads the items of a batch, whatever they are.
+    fn items(&mut self) -> Result<(), Denial> {
         json::read(self.body, |walk, source| {
+            self.begin();
             Batch { walk, judge: self }.deserialize(source)
-        })?;
+        })
+    }
+
+    fn ids(&mut self) -> Result<(), Denial> {
+        self.items()?;
         if self.items.is_empty() {
             self.fault_all(
                 "must hold at least one id; without one BigCommerce deletes every metafield",
@@ -252,12 +263,12 @@ fn place(index: Option<usize>, field: Option<Cow<'static, str>>) -> Place {
 }
 
 /// Reads the items of a batch.
-struct Batch<'w, 'j> {
-    walk: &'w mut Walk,
+struct Batch<'w, 'j, 'de> {
+    walk: &'w mut Walk<'de>,
     judge: &'w mut Judge<'j>,
 }
 
-impl<'de> DeserializeSeed<'de> for Batch<'_, '_> {
+impl<'de> DeserializeSeed<'de> for Batch<'_, '_, 'de> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, source: D) -> Result<(), D::Error> {
@@ -265,7 +276,7 @@ impl<'de> DeserializeSeed<'de> for Batch<'_, '_> {
     }
 }
 
-impl<'de> Visitor<'de> for Batch<'_, '_> {
+impl<'de> Visitor<'de> for Batch<'_, '_, 'de> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -293,12 +304,12 @@ impl<'de> Visitor<'de> for Batch<'_, '_> {
 }
 
 /// Stands where a batch must have ended: size answers before anything that is wrong with the item.
-struct Over<'w> {
-    walk: &'w mut Walk,
+struct Over<'w, 'de> {
+    walk: &'w mut Walk<'de>,
     over: Denial,
 }
 
-impl<'de> DeserializeSeed<'de> for Over<'_> {
+impl<'de> DeserializeSeed<'de> for Over<'_, 'de> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, _: D) -> Result<(), D::Error> {
@@ -307,13 +318,13 @@ impl<'de> DeserializeSeed<'de> for Over<'_> {
 }
 
 /// Reads one metafield, or one id of `delete_batch`.
-struct Metafield<'w, 'j> {
-    walk: &'w mut Walk,
+struct Metafield<'w, 'j, 'de> {
+    walk: &'w mut Walk<'de>,
     judge: &'w mut Judge<'j>,
     index: Option<usize>,
 }
 
-impl Metafield<'_, '_> {
+impl<'de> Metafield<'_, '_, 'de> {
     fn depth(&self) -> usize {
         usize::from(self.index.is_some())
     }
@@ -328,7 +339,7 @@ impl Metafield<'_, '_> {
     }
 
     /// Reads the value of a field that metafields do not have, and says what is wrong with it.
-    fn unknown_member<'de, A: MapAccess<'de>>(
+    fn unknown_member<A: MapAccess<'de>>(
         &mut self,
         key: Cow<'de, str>,
         unknown: &mut Keys<'de>,
@@ -376,7 +387,7 @@ impl Metafield<'_, '_> {
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Metafield<'_, '_> {
+impl<'de> DeserializeSeed<'de> for Metafield<'_, '_, 'de> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(mut self, source: D) -> Result<(), D::Error> {
@@ -385,7 +396,7 @@ impl<'de> DeserializeSeed<'de> for Metafield<'_, '_> {
     }
 }
 
-impl<'de> Visitor<'de> for Metafield<'_, '_> {
+impl<'de> Visitor<'de> for Metafield<'_, '_, 'de> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -467,10 +478,13 @@ impl<'de> Visitor<'de> for Metafield<'_, '_> {
                 _ => Code::InvalidField,
             };
             self.note(Some(field.as_str().into()), code);
-            let token = members.next_value_seed(Any {
-                walk: &mut *self.walk,
-                depth: depth + 1,
-            })?;
+            let walk = &mut *self.walk;
+            let depth = depth + 1;
+            let token = if field == Field::Value && walk.in_bulk {
+                members.next_value_seed(Bulk { walk })?
+            } else {
+                members.next_value_seed(Any { walk, depth })?
+            };
             self.judge.accept(self.index, &mut item, field, &token);
         }
         self.judge.require_fields(self.index, seen);

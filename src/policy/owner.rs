@@ -87,19 +87,19 @@ fn read(body: &[u8]) -> Result<Vec<(Id, Owner)>, Denial> {
 }
 
 /// The whole answer: an object with `data`.
-struct Answer<'w> {
-    walk: &'w mut Walk,
+struct Answer<'w, 'de> {
+    walk: &'w mut Walk<'de>,
     owners: &'w mut Vec<(Id, Owner)>,
 }
 
 /// The value of `data`: a metafield, or a list of them.
-struct Data<'w> {
-    walk: &'w mut Walk,
+struct Data<'w, 'de> {
+    walk: &'w mut Walk<'de>,
     owners: &'w mut Vec<(Id, Owner)>,
     is_item: bool,
 }
 
-impl<'de> DeserializeSeed<'de> for Answer<'_> {
+impl<'de> DeserializeSeed<'de> for Answer<'_, 'de> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, source: D) -> Result<(), D::Error> {
@@ -107,7 +107,7 @@ impl<'de> DeserializeSeed<'de> for Answer<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Answer<'_> {
+impl<'de> Visitor<'de> for Answer<'_, 'de> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -134,7 +134,7 @@ impl<'de> Visitor<'de> for Answer<'_> {
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Data<'_> {
+impl<'de> DeserializeSeed<'de> for Data<'_, 'de> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, source: D) -> Result<(), D::Error> {
@@ -142,7 +142,7 @@ impl<'de> DeserializeSeed<'de> for Data<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Data<'_> {
+impl<'de> Visitor<'de> for Data<'_, 'de> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

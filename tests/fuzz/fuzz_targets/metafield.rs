@@ -37,14 +37,22 @@ fuzz_target!(|input: &[u8]| {
         &SNAPSHOT.rules
     };
     let token = if limited { LIMITED } else { WRITER };
-    let mut reported = Reported::default();
-    let Ok(permitted) = permit(&caller(token).grants, operation, &mut reported) else {
+    let judge = |body: Bytes| {
+        let (mut items, mut reported) = (Vec::new(), Reported::default());
+        let permitted = permit(&caller(token).grants, operation.clone(), &mut reported).ok()?;
+        let queried = permitted.query(None, &mut reported).expect("no query");
+        let judged = queried.body(rules, body, &mut items, &mut reported);
+        Some((judged.map_err(|denial| denial.code()), items))
+    };
+    let body = Bytes::copy_from_slice(body);
+    let Some((judged, items)) = judge(body.clone()) else {
         return;
     };
-    let queried = permitted.query(None, &mut reported).expect("no query");
-    let body = Bytes::copy_from_slice(body);
-    let mut items = Vec::new();
-    let Ok(judged) = queried.body(rules, body.clone(), &mut items, &mut reported) else {
+    // A body that is long enough to be read in bulk.
+    let long = judge([&[b' '; 512], &body[..]].concat().into()).expect("permitted too");
+    assert_eq!(judged.as_ref().err(), long.0.as_ref().err());
+    assert_eq!(items, long.1);
+    let Ok(judged) = judged else {
         return;
     };
     let allowed = by_itself(judged);
