@@ -1,0 +1,133 @@
+"""What the benches share: requests and answers of HTTP/1.1, an upstream, configurations, and a gateway that runs."""
+
+import contextlib
+import hashlib
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import typing
+from collections.abc import Callable, Iterator
+
+CREDENTIAL = "credential-of-the-bench"
+TOKEN = "caller-token-of-the-bench"
+ONE = "/stores/abc123/v3/customers/7/metafields/9"
+BATCH = "/stores/abc123/v3/customers/metafields"
+SMALL = '{"permission_set":"app_only","namespace":"crm","key":"tier","value":"gold"}'
+PLAIN = 'scopes = ["store_v2_customers"]\n'
+GRANTS = PLAIN + (
+    'stores = ["abc123"]\noperations = ["update", "get"]\npermission_sets = ["app_only", "read"]\n'
+    'namespaces = ["crm", "crm.*"]\nkeys = ["tier", "tier.*"]\ncustomers = [7, "100-200"]\n'
+    'batch_items = 10\n'
+)
+START_SECONDS = 600
+
+
+class Message(typing.NamedTuple):
+    """A request or an answer: its first line, its fields as they came, and its body."""
+
+    first: bytes
+    fields: list[bytes]
+    body: bytes
+
+    @property
+    def status(self) -> int:
+        return int(self.first.split()[1])
+
+
+def read_message(stream: typing.BinaryIO) -> Message | None:
+    """Reads one message with an exact length; None at the end."""
+    first = stream.readline()
+    if not first:
+        return None
+    fields, length = [], 0
+    while (line := stream.readline()) not in (b"\r\n", b""):
+        fields.append(line)
+        name, _, value = line.partition(b":")
+        if name.lower() == b"content-length":
+            length = int(value)
+    return Message(first, fields, stream.read(length))
+
+
+def request(method: str, body: str | None = None, token: str = TOKEN, path: str = ONE) -> bytes:
+    head = f"{method} {path} HTTP/1.1\r\nHost: gateway.test\r\nX-Auth-Token: {token}\r\nAccept: application/json\r\n"
+    if body is None:
+        return (head + "\r\n").encode()
+    return (head + f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}").encode()
+
+
+def answer(body: str) -> bytes:
+    return (
+        f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        "X-Rate-Limit-Time-Window-Ms: 30000\r\nX-Rate-Limit-Time-Reset-Ms: 20000\r\n"
+        f"X-Rate-Limit-Requests-Quota: 1000000\r\nX-Rate-Limit-Requests-Left: 999000\r\n\r\n{body}"
+    ).encode()
+
+
+ANSWER = answer('{"data":{"id":9},"meta":{}}')
+
+
+def upstream(reply: Callable[[Message], bytes] = lambda _: ANSWER) -> int:
+    """Starts an upstream that gives each request its reply, and tells its port."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve(connection: socket.socket) -> None:
+        with connection, connection.makefile("rb") as stream:
+            while message := read_message(stream):
+                connection.sendall(reply(message))
+
+    def accept() -> None:
+        while True:
+            connection, _ = listener.accept()
+            threading.Thread(target=serve, args=(connection,), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    return listener.getsockname()[1]
+
+
+def caller(name: str, token: str, rest: str) -> str:
+    digest = hashlib.sha256(token.encode()).hexdigest()
+    return f'[[caller]]\nname = "{name}"\ntoken_sha256 = ["{digest}"]\n{rest}'
+
+
+def configuration(port: int, more: str, callers: str) -> str:
+    return (
+        f'workers = 1\n{more}listen.address = "127.0.0.1:0"\nupstream.url = "http://127.0.0.1:{port}"\n'
+        '[[store]]\nhash = "abc123"\ncredential.file = "credential"\n' + callers
+    )
+
+
+@contextlib.contextmanager
+def running(command: list, folder: pathlib.Path, text: str) -> Iterator[tuple[subprocess.Popen, int]]:
+    """Starts the gateway by the command with this configuration; gives its process and its port, and ends it."""
+    (folder / "credential").write_text(CREDENTIAL)
+    (folder / "gateway.toml").write_text(text)
+    command = [*command, "serve", "--config", folder / "gateway.toml"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    try:
+        yield process, listening(process)
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def listening(process: subprocess.Popen) -> int:
+    """The port that the gateway names on its standard error, which is read to its end from then on."""
+    patience = threading.Timer(START_SECONDS, process.kill)
+    patience.start()
+    said = []
+    for line in process.stderr:
+        said.append(line)
+        if found := re.search(r" listening.*address=\S*:(\d+)", line):
+            break
+    else:
+        patience.cancel()
+        sys.exit(f"the gateway did not start:\n{''.join(said)}")
+    patience.cancel()
+    threading.Thread(target=process.stderr.read, daemon=True).start()
+    return int(found[1])
