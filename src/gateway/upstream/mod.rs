@@ -1,6 +1,7 @@
 //! One worker's way to the upstream: the exchange of a request for an answer, the rule for sending
 //! again, and the one deadline.
 
+mod deadlines;
 mod dial;
 mod failure;
 mod http1;
@@ -19,12 +20,14 @@ use crate::config::UpstreamSettings;
 use crate::denial::Denial;
 use crate::observe::WorkerMetrics;
 use bytes::Bytes;
+use deadlines::{Deadlines, Elapsed};
 use failure::{Failed, http1_failure, http2_failure, unbuildable};
 use http::response;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::http2;
 use pool::Carrier;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,6 +64,7 @@ pub(super) struct Upstream {
     pool: Rc<Pool>,
     destination: Destination,
     deadline: Duration,
+    deadlines: Deadlines,
     exchanges: Arc<Semaphore>,
     metrics: Arc<WorkerMetrics>,
 }
@@ -79,6 +83,7 @@ impl Upstream {
                 host: settings.host.clone(),
             },
             deadline: settings.deadline,
+            deadlines: Deadlines::default(),
             exchanges: Arc::new(Semaphore::new(exchanges)),
             metrics,
         }
@@ -108,9 +113,12 @@ impl Upstream {
         progress: &mut Progress,
     ) -> Result<Reply, Denial> {
         progress.begin(now());
-        let reply = tokio::time::timeout_at(deadline, self.send_until_answered(outbound, progress))
-            .await
-            .unwrap_or(Err(Denial::UpstreamTimeout { sent: true }))
+        let reply = {
+            let answered = pin!(self.send_until_answered(outbound, progress));
+            self.deadlines.within(deadline, answered).await
+        };
+        let reply = reply
+            .unwrap_or_else(|Elapsed| Err(Denial::UpstreamTimeout { sent: true }))
             .map_err(|denial| progress.qualify(denial))?;
         let status = reply.head.status.as_u16();
         self.metrics
