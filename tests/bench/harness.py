@@ -2,10 +2,12 @@
 
 import contextlib
 import hashlib
+import json
 import pathlib
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -23,6 +25,8 @@ GRANTS = PLAIN + (
     'namespaces = ["crm", "crm.*"]\nkeys = ["tier", "tier.*"]\ncustomers = [7, "100-200"]\n'
     'batch_items = 10\n'
 )
+RATE = 'rate_limit = { requests = 100000, per = "1s" }\n'
+QUOTA = 'quota = { requests = 1000000, per = "30s" }\n'
 START_SECONDS = 600
 
 
@@ -70,11 +74,24 @@ def answer(body: str) -> bytes:
 ANSWER = answer('{"data":{"id":9},"meta":{}}')
 
 
-def upstream(reply: Callable[[Message], bytes] = lambda _: ANSWER) -> int:
+def metafield(message: Message) -> bytes:
+    """What a store answers: the metafield of which the path names the id."""
+    name = message.first.split()[1].rpartition(b"/")[2].decode()
+    number = name if name.isdecimal() else "9"
+    return answer(
+        f'{{"data":{{"id":{number},"permission_set":"app_only","namespace":"crm","key":"tier","value":"gold",'
+        '"description":"","resource_type":"customer","resource_id":7,"date_created":"2026-01-01T00:00:00Z",'
+        '"date_modified":"2026-01-01T00:00:00Z","owner_client_id":"ckzz1pwo8wg6sbwf0ixblvwjxvfl5bm"},"meta":{}}'
+    )
+
+
+def upstream(reply: Callable[[Message], bytes] = lambda _: ANSWER, tls: ssl.SSLContext | None = None) -> int:
     """Starts an upstream that gives each request its reply, and tells its port."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve(connection: socket.socket) -> None:
+        if tls:
+            connection = tls.wrap_socket(connection, server_side=True)
         with connection, connection.makefile("rb") as stream:
             while message := read_message(stream):
                 connection.sendall(reply(message))
@@ -82,6 +99,7 @@ def upstream(reply: Callable[[Message], bytes] = lambda _: ANSWER) -> int:
     def accept() -> None:
         while True:
             connection, _ = listener.accept()
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             threading.Thread(target=serve, args=(connection,), daemon=True).start()
 
     threading.Thread(target=accept, daemon=True).start()
@@ -91,6 +109,21 @@ def upstream(reply: Callable[[Message], bytes] = lambda _: ANSWER) -> int:
 def caller(name: str, token: str, rest: str) -> str:
     digest = hashlib.sha256(token.encode()).hexdigest()
     return f'[[caller]]\nname = "{name}"\ntoken_sha256 = ["{digest}"]\n{rest}'
+
+
+def token(number: int) -> str:
+    return f"token-of-the-caller-{number}"
+
+
+def callers(count: int, rest: str = PLAIN) -> str:
+    return "".join(caller(f"caller-{number}", token(number), rest) for number in range(count))
+
+
+def batch(count: int) -> bytes:
+    """An update of so many metafields by the first of the callers."""
+    item = {"permission_set": "app_only", "namespace": "crm", "key": "tier", "value": "gold"}
+    body = json.dumps([{"id": number, **item} for number in range(1, count + 1)], separators=(",", ":"))
+    return request("PUT", body, token(0), BATCH)
 
 
 def configuration(port: int, more: str, callers: str) -> str:

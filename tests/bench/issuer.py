@@ -7,6 +7,14 @@ import re
 import subprocess
 import time
 
+from harness import PLAIN
+
+# In a configuration: the issuer, and a caller that it knows. `jwks.json` holds the keys.
+SIGNED = (
+    '[[issuer]]\nname = "idp"\nissuer = "https://idp.test"\naudience = "gateway"\njwks.file = "jwks.json"\n'
+    f'[[caller]]\nname = "signed"\nsigned_token = {{ issuer = "idp", subject = "app" }}\n{PLAIN}'
+)
+
 
 def text64(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).decode().rstrip("=")
