@@ -1,5 +1,5 @@
-//! What the fuzz targets under `tests/fuzz` reach of this floor beside what everyone does. The program is
-//! built without it.
+//! What the fuzz targets under `tests/fuzz`, and the benchmark under `tests/bench/json`, reach of this floor
+//! beside what everyone does. The program is built without it.
 
 use super::json::{self, Any, Token};
 use crate::denial::Denial;
