@@ -247,10 +247,17 @@ fn file(root: &mut TableReader<'_, '_>, base: &Path, named: &mut Named) -> Optio
         limits: limits?,
         quota: quota?,
         otlp,
-        stores: stores?.into_iter().collect::<Option<_>>()?,
-        issuers: issuers.into_iter().collect::<Option<_>>()?,
-        callers: callers?.into_iter().collect::<Option<_>>()?,
+        stores: complete(stores?)?,
+        issuers: complete(issuers)?,
+        callers: complete(callers?)?,
     })
+}
+
+/// The entries, if all of them are right, in no more memory than they need: they stay for as long as the process.
+fn complete<T>(entries: Vec<Option<T>>) -> Option<Vec<T>> {
+    let mut complete: Vec<T> = entries.into_iter().collect::<Option<_>>()?;
+    complete.shrink_to_fit();
+    Some(complete)
 }
 
 /// The hashes callers may name; `None` if a store could not be read, because it may be the one meant.

@@ -19,6 +19,7 @@ use crate::gateway::Renewal;
 use crate::observe::ReloadHealth;
 use crate::policy::vocabulary::StoreHash;
 use settling::{STILL, Settling, read_at_once};
+use std::mem::take;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,7 +65,7 @@ pub(super) struct Reloader {
     live: Arc<Live>,
     health: ReloadHealth,
     followers: Followers,
-    /// As it was started, for what only a start can change.
+    /// As it was started, for what only a start can change: without stores, issuers and callers.
     started: File,
     /// The one in force.
     file: File,
@@ -72,21 +73,31 @@ pub(super) struct Reloader {
     settling: Settling<Fingerprint>,
 }
 
+/// The same without what there may be many of.
+fn without_lists(file: &mut File) -> File {
+    let (stores, issuers) = (take(&mut file.stores), take(&mut file.issuers));
+    let callers = take(&mut file.callers);
+    let rest = file.clone();
+    (file.stores, file.issuers, file.callers) = (stores, issuers, callers);
+    rest
+}
+
 impl Reloader {
     /// One for a source, of which `file` is in force.
     pub(super) fn new(
         source: Source,
-        file: File,
+        mut file: File,
         live: Arc<Live>,
         health: ReloadHealth,
         followers: Followers,
     ) -> Self {
+        let started = without_lists(&mut file);
         Self {
             source,
             live,
             health,
             followers,
-            started: file.clone(),
+            started,
             file,
             retired: Vec::new(),
             settling: Settling::default(),
