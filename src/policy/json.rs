@@ -43,8 +43,6 @@ pub(super) struct Walk<'de> {
     pub(super) in_bulk: bool,
     /// Whether the reading is within such a text, where an error is only a reason to read again.
     within_bulk: bool,
-    /// Whether the whole text is without control characters, once that is known.
-    is_clean: Option<bool>,
     stop: Option<Denial>,
     /// Set while the value of an unknown field is read: tells whether a key may not stand there.
     pub(super) imitates: Option<fn(&str) -> bool>,
@@ -102,7 +100,7 @@ pub(super) fn read<'de, T>(
     }
     let mut walk = Walk {
         text,
-        in_bulk: text.len() >= bulk::BULK,
+        in_bulk: bulk::is_worth_it(text),
         ..Walk::default()
     };
     let mut once = |walk: &mut Walk<'de>| {
