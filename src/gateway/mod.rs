@@ -176,21 +176,27 @@ impl Gateway {
         self.current().upstream.pool().sweep();
     }
 
-    /// Answers one request; one whose connection is `over` a bound is refused before anything else. Its
-    /// record begins at once, not when the future is first polled: a client that leaves before that is
-    /// recorded too.
-    pub fn handle(
+    /// Answers one request, and gives what `finish` makes of the answer; one whose connection is `over` a bound is
+    /// refused before anything else. Its record begins at once, not when the future is first polled: a client that
+    /// leaves before that is recorded too.
+    pub fn handle<R>(
         self: Rc<Self>,
         request: Request<Incoming>,
         peer: Peer,
         evidence: Rc<Evidence>,
         over: Option<&'static str>,
-    ) -> impl Future<Output = Response<Answer>> {
+        finish: impl FnOnce(Response<Answer>) -> R,
+    ) -> impl Future<Output = R> {
         let (head, body) = request.into_parts();
         let mut body = RequestBody::new(body, head.version);
         let mut entry = Entry::begin(&head, peer, &self.common, &self.audit, &self.metrics);
         // A block and no function, whose parameters would be kept twice.
         async move {
+            if head.version >= Version::HTTP_2 {
+                // hyper looks for a reset once it has polled this: a request that was reset together with its
+                // head must not reach for the upstream.
+                tokio::task::yield_now().await;
+            }
             let _under_way = self.pace.begin();
             let id = entry.correlation_id();
             let (mut is_fit, mut is_last) = (true, false);
@@ -235,7 +241,7 @@ impl Gateway {
                     .headers_mut()
                     .insert(CONNECTION, HeaderValue::from_static("close"));
             }
-            response
+            finish(response)
         }
     }
 

@@ -363,17 +363,10 @@ fn answer(
     request: Request<Incoming>,
 ) -> impl Future<Output = Result<Response<Tracked>, Infallible>> + use<> {
     let busy = Busy::on(notes);
-    // A box for each request: a connection that is idle then keeps no room for one.
-    let response = Box::pin(gateway.handle(request, peer, evidence, over));
-    let may_be_reset = notes.is_multiplexed();
     let notes = Rc::clone(notes);
-    async move {
-        if may_be_reset {
-            // hyper looks for a reset once it has polled this: a request that was reset together with its
-            // head must not reach for the upstream.
-            tokio::task::yield_now().await;
-        }
-        let response = response.await;
+    // One future and not one around another, since it is large. hyper has a box for it as long as it has the connection,
+    // which it has not while the connection rests.
+    gateway.handle(request, peer, evidence, over, move |response| {
         if response.extensions().get::<Last>().is_some() {
             notes.command(Order::Finish);
         }
@@ -382,7 +375,7 @@ fn answer(
             notes.closes();
         }
         Ok(response.map(|answer| Tracked::new(answer, busy)))
-    }
+    })
 }
 
 /// hyper's own header timeout stays off: the sweep watches the head, and idle connections too.
