@@ -54,9 +54,10 @@ const FIELDS: usize = 104;
 /// the answer.
 const TURNING_AWAY: Duration = Duration::from_secs(5);
 
-/// How many connections of a worker may keep their buffers while they are idle, for a moment. Were there no
-/// bound, many that come within that moment would all have had some, which an allocator hardly gives back.
-const SPARE: usize = 64;
+/// How many connections of a worker may keep their buffers while they are idle, for a moment, before they have been used
+/// twice. Were there no bound, many that come within that moment would all have had some, which an allocator hardly gives
+/// back; those that are used again and again would make them anew for each request.
+const SPARE: usize = 16;
 
 /// What the connections of one worker share.
 pub(super) struct Shared {
@@ -267,7 +268,8 @@ impl Shared {
             let mut connection = Box::new(self.http1.serve_connection(io, service));
             let buffered = Buffered::among(&self.buffered);
             let graceful = http1::Connection::graceful_shutdown;
-            let rests = || notes.parks() || (self.buffered.get() > SPARE && notes.is_idle());
+            let is_spare = || self.buffered.get() > SPARE && !notes.is_steady();
+            let rests = || notes.parks() || (is_spare() && notes.is_idle());
             let ended = finishing(Pin::new(&mut *connection), notes, graceful, rests).await;
             if ended.is_some() {
                 return ended;

@@ -77,6 +77,10 @@ pub(super) struct Notes {
     parked: Cell<bool>,
     /// The client was told that the connection closes.
     closing: Cell<bool>,
+    /// A request has come.
+    asked: Cell<bool>,
+    /// Another has come after the first.
+    steady: Cell<bool>,
     order: Cell<Order>,
     waker: RefCell<Option<Waker>>,
     metrics: Arc<WorkerMetrics>,
@@ -101,6 +105,8 @@ impl Notes {
             finishing: Cell::default(),
             parked: Cell::default(),
             closing: Cell::default(),
+            asked: Cell::default(),
+            steady: Cell::default(),
             order: Cell::new(Order::None),
             waker: RefCell::default(),
             metrics: Arc::clone(metrics),
@@ -199,6 +205,11 @@ impl Notes {
         self.parked.set(true);
         self.metrics.parked();
         Parked(self)
+    }
+
+    /// Whether the client has asked more than once, and so may be about to ask again.
+    pub(super) fn is_steady(&self) -> bool {
+        self.steady.get()
     }
 
     /// No request is served any more: the client was told so.
@@ -377,6 +388,7 @@ pub(super) struct Busy {
 impl Busy {
     pub(super) fn on(notes: &Rc<Notes>) -> Self {
         notes.in_flight.set(notes.in_flight.get() + 1);
+        notes.steady.set(notes.asked.replace(true));
         notes.answering.set(None);
         notes.enter(Phase::Busy);
         Self {

@@ -224,3 +224,19 @@ fn an_order_to_abort_is_final() {
     notes.command(Order::Finish);
     assert_eq!(notes.order.get(), cut);
 }
+
+#[test]
+fn a_client_is_steady_from_its_second_request_on() {
+    let watch = Watch::new();
+    let notes = &watch.notes;
+    let mut steady = Vec::new();
+    for _ in 0..3 {
+        steady.push(notes.is_steady());
+        drop(Busy::on(notes));
+        notes.has_flushed();
+        // As it parks and goes on.
+        drop(notes.rests());
+    }
+    steady.push(notes.is_steady());
+    assert_eq!(steady, [false, false, true, true]);
+}
