@@ -1,8 +1,9 @@
 //! The deadlines of one worker's requests, looked at together. A timer for each request would have to be entered
 //! into the runtime's wheel and be taken out again by every one that is answered in time, which is nearly all; here
-//! a request that waits leaves its waker in a list, and one timer goes through the list. A deadline is kept to
-//! within [`PERIOD`]: never early, at most that late.
+//! a request that waits leaves its waker in a list, and one timer goes through the list. A deadline is never enforced
+//! early, and at most [`PERIOD`] after the worker would have had time for a timer of its own.
 
+use super::now;
 use slab::Slab;
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
@@ -18,6 +19,9 @@ const PERIOD: Duration = Duration::from_millis(10);
 /// How many looks in a row find nobody waiting before the looking ends, until somebody waits again. A new beginning
 /// costs a task, and looking at nothing a wake-up.
 const PATIENCE: u32 = 50;
+
+/// For how many the list keeps room while it is empty.
+const ROOM: usize = 1024;
 
 /// The deadline has passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,7 +91,9 @@ impl Place<'_> {
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         if let Some(key) = self.key {
-            self.list.waiting.borrow_mut().try_remove(key);
+            let left = self.list.waiting.borrow_mut().try_remove(key);
+            // A waker is dropped when the list is free again.
+            drop(left);
         }
     }
 }
@@ -102,16 +108,15 @@ impl List {
 
     /// Looks until nobody has waited for a while.
     async fn look(list: Weak<Self>) {
+        let _watch = Watch(list.clone());
         let mut looks = interval(PERIOD);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut idle = 0;
         while idle < PATIENCE {
-            let now = looks.tick().await;
+            // It gives when it was due, which may be a while ago.
+            looks.tick().await;
             let Some(list) = list.upgrade() else { return };
-            idle = if list.wake(now) { 0 } else { idle + 1 };
-        }
-        if let Some(list) = list.upgrade() {
-            list.is_watched.set(false);
+            idle = if list.wake(now()) { 0 } else { idle + 1 };
         }
     }
 
@@ -125,7 +130,21 @@ impl List {
                 waker.wake();
             }
         }
+        if waiting.is_empty() && waiting.capacity() > ROOM {
+            *waiting = Slab::new();
+        }
         !waiting.is_empty()
+    }
+}
+
+/// Somebody looks at a list, until dropped: however the looking ends, the next who waits has it begin again.
+struct Watch(Weak<List>);
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if let Some(list) = self.0.upgrade() {
+            list.is_watched.set(false);
+        }
     }
 }
 
@@ -146,11 +165,6 @@ mod tests {
         fn wake(self: Arc<Self>) {
             self.0.fetch_add(1, Ordering::Relaxed);
         }
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "a time to count from")]
-    fn now() -> Instant {
-        Instant::now()
     }
 
     fn millis(count: u64) -> Duration {
@@ -219,6 +233,23 @@ mod tests {
     }
 
     #[test]
+    fn room_for_many_is_not_kept() {
+        let (deadlines, deadline) = (unwatched(), now());
+        let woken = Arc::new(Woken::default()).into();
+        let mut cx = Context::from_waker(&woken);
+        let mut asking: Vec<_> = (0..2 * ROOM)
+            .map(|_| Box::pin(async { deadlines.within(deadline, pin!(pending::<()>())).await }))
+            .collect();
+        for asking in &mut asking {
+            assert!(asking.as_mut().poll(&mut cx).is_pending());
+        }
+        assert!(deadlines.0.waiting.borrow().capacity() >= 2 * ROOM);
+        drop(asking);
+        assert!(!deadlines.0.wake(deadline));
+        assert_eq!(deadlines.0.waiting.borrow().capacity(), 0);
+    }
+
+    #[test]
     fn the_last_who_polled_is_woken() {
         let (deadlines, deadline) = (unwatched(), now());
         let (first, last) = (Arc::new(Woken::default()), Arc::new(Woken::default()));
@@ -273,5 +304,16 @@ mod tests {
                 }
             }
         });
+    }
+
+    #[test]
+    fn looking_that_was_broken_off_begins_again() {
+        let deadlines = Deadlines::default();
+        for _ in 0..2 {
+            // A worker's end takes the task with it.
+            let ended = run(deadlines.within(now(), pin!(pending::<()>())));
+            assert_eq!(ended, Err(Elapsed));
+            assert!(!deadlines.0.is_watched.get());
+        }
     }
 }

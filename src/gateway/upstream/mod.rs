@@ -112,7 +112,13 @@ impl Upstream {
         deadline: Instant,
         progress: &mut Progress,
     ) -> Result<Reply, Denial> {
-        progress.begin(now());
+        let began = now();
+        progress.begin(began);
+        if began >= deadline {
+            // Its time went by before: it is not for want of a connection.
+            progress.may_connect();
+            return Err(progress.qualify(Denial::UpstreamTimeout { sent: true }));
+        }
         let reply = {
             let answered = pin!(self.send_until_answered(outbound, progress));
             self.deadlines.within(deadline, answered).await
