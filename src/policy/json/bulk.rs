@@ -96,6 +96,11 @@ mod tests {
         }
     }
 
+    fn assert_read_once(text: &str, expected: &'static str) {
+        let expected = Ok(Token::Text(Cow::Borrowed(expected)));
+        assert_eq!(readings(text), ([expected.clone(), expected], 1), "{text}");
+    }
+
     #[test]
     fn a_text_that_is_right_is_read_once() {
         for (text, expected) in [
@@ -103,13 +108,7 @@ mod tests {
             (r#""gold""#, "gold"),
             (r#""grün 😀""#, "grün 😀"),
         ] {
-            let (readings, count) = readings(text);
-            let expected = Ok(Token::Text(Cow::Borrowed(expected)));
-            assert_eq!(
-                (&readings, count),
-                (&[expected.clone(), expected], 1),
-                "{text}"
-            );
+            assert_read_once(text, expected);
         }
     }
 
@@ -122,13 +121,7 @@ mod tests {
             ),
             (r#""\u0061""#, "a"),
         ] {
-            let (readings, count) = readings(text);
-            let expected = Ok(Token::Text(Cow::Borrowed(expected)));
-            assert_eq!(
-                (&readings, count),
-                (&[expected.clone(), expected], 1),
-                "{text}"
-            );
+            assert_read_once(text, expected);
             let body = format!("{}{text}", " ".repeat(BULK));
             assert!(!is_worth_it(&body) && is_worth_it(&body.replace('\\', "/")));
         }
