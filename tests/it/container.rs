@@ -72,9 +72,13 @@ fn the_image_is_of_this_version_and_nobodys_root() {
     assert_eq!(given("ENTRYPOINT"), [format!("[\"{program}\"]")]);
     let [health] = given("HEALTHCHECK").try_into().expect("one");
     assert!(health.contains(&format!("CMD [\"{program}\", \"health\", ")));
-    assert!(given("RUN")[0].ends_with(
-        "cargo build --release --locked --features \"$FEATURES\" --bin metafield-gateway"
-    ));
+    let build = "deploy/build --features \"$FEATURES\"; \
+        strip --strip-all target/shipped/release/metafield-gateway";
+    assert!(given("RUN")[0].ends_with(build));
+    // The compiler of the base is the one that the profile is of.
+    let compiler = read("deploy/profile/compiler");
+    let base = format!("BUILD_BASE=rust:{}-bookworm", compiler.trim());
+    assert!(given("ARG").contains(&base));
 }
 
 #[test]
@@ -84,7 +88,7 @@ fn what_is_put_together_runs_by_itself() {
     let place = image.to_str().expect("UTF-8");
     let [_, assemble] = given("RUN").try_into().expect("a build and an assembly");
     let assemble = assemble
-        .replace("target/release/metafield-gateway", PROGRAM)
+        .replace("target/shipped/release/metafield-gateway", PROGRAM)
         .replace("/image", place);
     let status = Command::new("sh")
         .args(["-c", &assemble])
