@@ -18,6 +18,9 @@ CREDENTIAL = "credential-of-the-bench"
 TOKEN = "caller-token-of-the-bench"
 ONE = "/stores/abc123/v3/customers/7/metafields/9"
 BATCH = "/stores/abc123/v3/customers/metafields"
+READER = "token-of-a-caller-that-reads"
+STRANGER = "token-of-nobody-at-all"
+LARGE = '{"permission_set":"app_only","value":"' + "v" * 65_000 + '"}'
 SMALL = '{"permission_set":"app_only","namespace":"crm","key":"tier","value":"gold"}'
 PLAIN = 'scopes = ["store_v2_customers"]\n'
 GRANTS = PLAIN + (
@@ -54,6 +57,25 @@ def read_message(stream: typing.BinaryIO) -> Message | None:
         if name.lower() == b"content-length":
             length = int(value)
     return Message(first, fields, stream.read(length))
+
+
+class Client:
+    """Connections that are kept, and over which is asked at the same time."""
+
+    def __init__(self, port: int, count: int, tls: ssl.SSLContext | None = None) -> None:
+        connections = [socket.create_connection(("127.0.0.1", port), 60) for _ in range(count)]
+        self.connections = [tls.wrap_socket(each) for each in connections] if tls else connections
+        self.streams = [connection.makefile("rb") for connection in self.connections]
+
+    def ask(self, wire: bytes) -> list[Message | None]:
+        """Sends a request over each connection, then reads the answers."""
+        for connection in self.connections:
+            connection.sendall(wire)
+        return [read_message(stream) for stream in self.streams]
+
+    def close(self) -> None:
+        for each in (*self.streams, *self.connections):
+            each.close()
 
 
 def request(method: str, body: str | None = None, token: str = TOKEN, path: str = ONE) -> bytes:
