@@ -385,7 +385,8 @@ fn http1(limits: &Limits) -> http1::Builder {
     let head = largest_head(limits);
     let mut builder = http1::Builder::new();
     builder
-        .half_close(false)
+        // The socket says when a client has gone.
+        .half_close(true)
         .header_read_timeout(None)
         .max_header_size(head)
         .max_buf_size(head.max(READ_BUFFER));

@@ -224,6 +224,11 @@ impl Notes {
         self.phase.get() == Phase::Idle && is_quiet && is_lasting
     }
 
+    /// Whether a request that came alone is being answered: until the client has the answer, it has nothing to say.
+    pub(super) fn is_answering(&self) -> bool {
+        matches!(self.phase.get(), Phase::Busy | Phase::Sending) && !self.multiplexed.get()
+    }
+
     /// Gives the order that is due, unless it was given before.
     pub(super) fn look(&self, limits: &Limits, drained_since: Option<Instant>) -> Order {
         let order = self.judge(limits, drained_since);

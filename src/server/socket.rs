@@ -38,6 +38,8 @@ pub(super) struct Socket {
     /// Bytes that were read to tell the protocol, and are to be read again.
     begin: Vec<u8>,
     ended: bool,
+    /// The last read left room in its buffer, so that there was no more to be read.
+    drained: bool,
     shut: bool,
     thrown_away: usize,
     /// What was read since another task had its turn, over HTTP/2.
@@ -51,6 +53,7 @@ impl Socket {
             notes,
             begin: Vec::new(),
             ended: false,
+            drained: true,
             shut: false,
             thrown_away: 0,
             in_turn: 0,
@@ -112,6 +115,44 @@ impl Socket {
         }
     }
 
+    /// Fails if the client has gone while its request is answered. hyper would look too, but only with a buffer for what
+    /// it reads, and while the head of the request holds its buffer that is another one of 8 KiB for each request.
+    ///
+    /// What arrives instead is the next request, and is put back; until that is read nobody looks again.
+    fn hears(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        if !self.begin.is_empty() || !self.drained || !self.notes.is_answering() {
+            return Ok(());
+        }
+        let mut space = [const { MaybeUninit::uninit() }; AWAKENING];
+        let mut buffer = ReadBuf::uninit(&mut space);
+        if Pin::new(&mut *self)
+            .poll_read(cx, &mut buffer)?
+            .is_pending()
+        {
+            return Ok(());
+        }
+        if buffer.filled().is_empty() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.begin = buffer.filled().to_vec();
+        // Should hyper be waiting for these bytes, the readiness that would have woken it is gone.
+        cx.waker().wake_by_ref();
+        Ok(())
+    }
+
+    /// Notes how writing went. A client that takes nothing may have gone.
+    fn wrote<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        outcome: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        self.notes.writes(outcome.is_pending());
+        if outcome.is_pending() {
+            self.hears(cx)?;
+        }
+        outcome
+    }
+
     fn throw_away(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut space = [0; 4096];
         while !self.ended && self.thrown_away < THROWN_AWAY {
@@ -131,6 +172,7 @@ impl AsyncRead for Socket {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if !self.begin.is_empty() {
+            self.notes.has_read();
             let count = self.begin.len().min(buffer.remaining());
             buffer.put_slice(self.begin.get(..count).unwrap_or_default());
             self.begin.drain(..count);
@@ -139,6 +181,7 @@ impl AsyncRead for Socket {
                 // Together with what follows: hyper's buffer grows when a read leaves it almost empty. An
                 // error or the end will be met again.
                 drop(Pin::new(&mut self.stream).poll_read(cx, buffer));
+                self.drained = buffer.remaining() > 0;
             }
             return Poll::Ready(Ok(()));
         }
@@ -152,6 +195,7 @@ impl AsyncRead for Socket {
         if self.notes.is_multiplexed() {
             self.in_turn += buffer.filled().len() - before;
         }
+        self.drained = buffer.remaining() > 0;
         if buffer.filled().len() > before {
             self.notes.has_read();
         } else if buffer.remaining() > 0 {
@@ -168,8 +212,7 @@ impl AsyncWrite for Socket {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let outcome = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.notes.writes(outcome.is_pending());
-        outcome
+        self.wrote(cx, outcome)
     }
 
     fn poll_write_vectored(
@@ -188,8 +231,7 @@ impl AsyncWrite for Socket {
         } else {
             stream.poll_write_vectored(cx, pieces)
         };
-        self.notes.writes(outcome.is_pending());
-        outcome
+        self.wrote(cx, outcome)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -198,10 +240,11 @@ impl AsyncWrite for Socket {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let outcome = Pin::new(&mut self.stream).poll_flush(cx);
-        self.notes.writes(outcome.is_pending());
-        // hyper flushes the socket only when it has handed everything over.
+        let outcome = self.wrote(cx, outcome);
+        // hyper flushes the socket only when it has handed everything over, and whenever it waits.
         if outcome.is_ready() {
             self.notes.has_flushed();
+            self.hears(cx)?;
         }
         outcome
     }

@@ -35,6 +35,7 @@ mod hostile_upstream;
 mod identity_of_json;
 mod issuers;
 mod kubernetes;
+mod leaving;
 mod limits;
 #[cfg(feature = "otlp")]
 mod otlp;
