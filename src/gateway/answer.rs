@@ -48,7 +48,7 @@ pub struct Broken;
 #[expect(missing_debug_implementations, reason = "a body is nothing to print")]
 pub struct Streamed {
     begin: Bytes,
-    rest: Option<Box<Rest>>,
+    rest: Option<Rest>,
     /// The last bytes, kept back because the credential could begin in them.
     held: BytesMut,
     credential: Arc<Credential>,
@@ -221,7 +221,7 @@ impl Streamed {
     }
 
     fn end(&mut self) -> Option<Result<Piece, Broken>> {
-        if let Some(connection) = self.rest.take().and_then(|rest| rest.connection()) {
+        if let Some(connection) = self.rest.take().and_then(Rest::connection) {
             self.pool.give_back(connection);
         }
         self.entry.answered();

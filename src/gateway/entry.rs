@@ -48,21 +48,13 @@ pub(super) struct Entry {
     pub(super) reported: Reported,
     /// What the request spends, where that is limited. It is held until the answer's end.
     pub(super) spending: Option<Rc<Spending>>,
-    cutting: Rc<Cell<bool>>,
-    audit: Audit,
-    metrics: Arc<WorkerMetrics>,
+    common: Rc<Common>,
     tally: Option<Arc<Tally>>,
 }
 
 impl Entry {
     /// Begins the record of a request whose head has arrived.
-    pub(super) fn begin(
-        head: &Parts,
-        peer: Peer,
-        common: &Common,
-        audit: &Audit,
-        metrics: &Arc<WorkerMetrics>,
-    ) -> Self {
+    pub(super) fn begin(head: &Parts, peer: Peer, common: &Rc<Common>) -> Self {
         let (time, began) = stamp(&common.clock);
         let correlation_id = callers_id(&head.headers).unwrap_or_else(|| common.ids.fresh());
         let line = Line {
@@ -99,9 +91,7 @@ impl Entry {
             progress: Progress::default(),
             reported: Reported::default(),
             spending: None,
-            cutting: Rc::clone(&common.cutting),
-            audit: audit.clone(),
-            metrics: Arc::clone(metrics),
+            common: Rc::clone(common),
             tally: None,
         }
     }
@@ -224,7 +214,8 @@ impl Entry {
     fn place(&self) -> Option<Place> {
         let line = self.line.as_ref();
         let is_known = line.is_some_and(|line| line.identified_by.is_some());
-        self.audit.reserve(line.map_or(1, Line::weight), is_known)
+        let audit = &self.common.audit;
+        audit.reserve(line.map_or(1, Line::weight), is_known)
     }
 
     /// BigCommerce's answer was passed on to its end.
@@ -259,21 +250,22 @@ impl Entry {
         line.upstream = self.progress.took();
         line.reported = self.reported.code();
         line.duration = self.began.elapsed();
-        self.metrics.request(line.verb, outcome, line.duration);
+        let Common { audit, metrics, .. } = &*self.common;
+        metrics.request(line.verb, outcome, line.duration);
         if let Some(tally) = &self.tally {
             tally.count(outcome.allowed());
         }
         if let Some(code) = line.reported {
-            self.metrics.reported(code);
+            metrics.reported(code);
         }
-        self.audit.record(self.place.take(), line);
+        audit.record(self.place.take(), line);
     }
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
         let allowed = self.allowed;
-        self.finish(if self.cutting.get() {
+        self.finish(if self.common.cutting.get() {
             Outcome::DrainCut { allowed }
         } else {
             Outcome::ClientGone { allowed }
@@ -295,18 +287,22 @@ pub(super) struct Common {
     ids: Ids,
     pub(super) clock: Clock,
     sampler: Sampler,
+    audit: Audit,
+    metrics: Arc<WorkerMetrics>,
     /// Set when the gateway ends what is still open.
-    cutting: Rc<Cell<bool>>,
+    cutting: Cell<bool>,
 }
 
 impl Common {
-    /// What is traced is by `part` ([`Sampler::new`]).
-    pub(super) fn new(clock: Clock, part: Option<f64>) -> Self {
+    /// The audit log says what is traced.
+    pub(super) fn new(clock: Clock, audit: Audit, metrics: Arc<WorkerMetrics>) -> Self {
         Self {
             ids: Ids::new(),
             clock,
-            sampler: Sampler::new(part),
-            cutting: Rc::default(),
+            sampler: Sampler::new(audit.sample()),
+            audit,
+            metrics,
+            cutting: Cell::default(),
         }
     }
 

@@ -37,44 +37,22 @@ pub(super) struct Exchange<'a> {
 
 /// An answer, and the credential that it was given to.
 pub(super) struct Answered {
-    pub(super) inbound: Inbound,
+    pub(super) inbound: Box<Inbound>,
     pub(super) credential: Arc<Credential>,
 }
 
 impl Gateway {
     /// Sends a request with the credential of its store, and gives the answer that counts.
+    ///
+    /// What few requests need is in boxes of their own, here and below, and takes no room in the others.
     pub(super) async fn exchange(
         &self,
         exchange: &Exchange<'_>,
         progress: &mut Progress,
     ) -> Result<Answered, Denial> {
-        let verb = exchange.allowed.operation().verb;
-        let (mut reply, mut credential) = self.attempt(exchange, Used::Current, progress).await?;
-        let mut repeats = 0;
-        while let Some(spending) = exchange.spending.filter(|_| repeats < MOST_REPEATS)
-            && spending.can_try_again(&reply.head, verb.reads())
-        {
-            repeats += 1;
-            drop(reply);
-            // What few requests need is in a box of its own, and takes no room in the others.
-            let again = Box::pin(spending.wait_again(&self.shared.turns));
-            let again = tokio::time::timeout_at(exchange.deadline, again).await;
-            // It was sent, and refused: nothing was done, and nothing is unknown.
-            again.unwrap_or(Err(Denial::QuotaExhausted {
-                what: "BigCommerce refused the request, and its turn did not come again",
-                retry: AGAIN,
-            }))?;
-            (reply, credential) = self.attempt(exchange, Used::Current, progress).await?;
-        }
-        if reply.head.status == StatusCode::UNAUTHORIZED {
-            // Its place among the upstream's connections is for the others while this one waits.
-            drop(reply);
-            if !Box::pin(self.has_another(exchange, &credential)).await {
-                return Err(Denial::UpstreamCredentialRefused);
-            }
-            self.metrics.credential_renewed();
-            (reply, credential) = self.attempt(exchange, Used::Current, progress).await?;
-        }
+        let first = self.attempt(exchange, Used::Current, progress).await;
+        let counts = self.until_it_counts(exchange, first?, progress).await;
+        let (reply, credential) = counts?;
         let is_foreign = is_anothers(reply.head.status)
             && may_be_anothers(exchange.allowed)
             && self.has_previous(exchange);
@@ -90,12 +68,50 @@ impl Gateway {
         }
     }
 
+    /// Sends a request again as long as its answer says to: where it was refused for its load, when its turn has come
+    /// again, and where its credential was refused, with another one.
+    async fn until_it_counts(
+        &self,
+        exchange: &Exchange<'_>,
+        first: (Reply, Arc<Credential>),
+        progress: &mut Progress,
+    ) -> Result<(Reply, Arc<Credential>), Denial> {
+        let (mut reply, mut credential) = first;
+        let mut repeats = 0;
+        while let Some(spending) = exchange.spending.filter(|_| repeats < MOST_REPEATS)
+            && spending.can_try_again(&reply.head, exchange.allowed.operation().verb.reads())
+        {
+            repeats += 1;
+            drop(reply);
+            let again = Box::pin(spending.wait_again(&self.shared.turns));
+            let again = tokio::time::timeout_at(exchange.deadline, again).await;
+            // It was sent, and refused: nothing was done, and nothing is unknown.
+            again.unwrap_or(Err(Denial::QuotaExhausted {
+                what: "BigCommerce refused the request, and its turn did not come again",
+                retry: AGAIN,
+            }))?;
+            let again = self.attempt(exchange, Used::Current, progress);
+            (reply, credential) = Box::pin(again).await?;
+        }
+        if reply.head.status == StatusCode::UNAUTHORIZED {
+            // Its place among the upstream's connections is for the others while this one waits.
+            drop(reply);
+            if !Box::pin(self.has_another(exchange, &credential)).await {
+                return Err(Denial::UpstreamCredentialRefused);
+            }
+            self.metrics.credential_renewed();
+            let again = self.attempt(exchange, Used::Current, progress);
+            (reply, credential) = Box::pin(again).await?;
+        }
+        Ok((reply, credential))
+    }
+
     /// Tries the previous credential; what it is refused too, or cannot be asked, is answered as the current
     /// one was.
     async fn with_previous(
         &self,
         exchange: &Exchange<'_>,
-        mut first: Inbound,
+        mut first: Box<Inbound>,
         credential: Arc<Credential>,
         progress: &mut Progress,
     ) -> Result<Answered, Denial> {
@@ -126,15 +142,20 @@ impl Gateway {
         })
     }
 
+    /// Receives an answer to what was sent with this credential.
     async fn receive(
         &self,
         exchange: &Exchange<'_>,
         reply: Reply,
         credential: &Credential,
-    ) -> Result<Inbound, Denial> {
+    ) -> Result<Box<Inbound>, Denial> {
+        let (mut head, rest) = inbound::open(reply, credential)?;
         let room = exchange.current.answers.hold();
         let method = &exchange.allowed.operation().method;
-        inbound::receive(reply, method, credential, exchange.deadline, room).await
+        let headers = &mut head.headers;
+        let deadline = exchange.deadline;
+        let body = inbound::receive(headers, rest, method, credential, deadline, room).await?;
+        Ok(Box::new(Inbound { head, body }))
     }
 
     /// Sends the request once, with the credential that is in force when it is written: a request that had

@@ -12,7 +12,7 @@ use super::outbound::Preferences;
 use super::ownership::{Changes, Proven, Prover, Watch, unveil};
 use crate::denial::Denial;
 use crate::observe::Step;
-use crate::policy::{Credential, Judged, Unproven};
+use crate::policy::{Allowed, Credential, Judged, Unproven, Veil};
 use std::rc::Rc;
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -26,59 +26,77 @@ pub(super) struct Forward<'a> {
     pub(super) deadline: Instant,
 }
 
+/// What has become of a judged request before it is sent.
+pub(super) enum Settled<'a> {
+    /// It may be sent; where there is a veil, its answer is to be judged.
+    Allowed(Allowed, Option<Box<Veil<'a>>>),
+    /// It was answered by what was asked to prove it.
+    Answered(Box<Inbound>, Surroundings),
+}
+
 impl Gateway {
-    /// Proves what is still to be proved, sends the request, and judges the answer.
+    /// Proves what is still to be proved.
+    pub(super) async fn settle<'a>(
+        &self,
+        judged: Judged<'a>,
+        current: &Rc<Current>,
+        deadline: Instant,
+        entry: &mut Entry,
+    ) -> Result<Settled<'a>, Denial> {
+        let unproven = match judged {
+            Judged::Allowed(allowed) => return Ok(Settled::Allowed(allowed, None)),
+            Judged::Veiled(allowed, veil) => return Ok(Settled::Allowed(allowed, Some(veil))),
+            Judged::Unproven(unproven) => unproven,
+        };
+        let store = unproven.operation().store;
+        match Box::pin(self.prove(*unproven, current, deadline, entry)).await? {
+            Proven::Allowed(allowed) => Ok(Settled::Allowed(allowed, None)),
+            Proven::Answered(inbound) => {
+                entry.allow();
+                let credentials = current.snapshot.credentials(&store);
+                let credentials = credentials.ok_or(Denial::UnknownStore)?;
+                let around = around(current, &credentials.current);
+                Ok(Settled::Answered(Box::new(inbound), around))
+            }
+        }
+    }
+
+    /// Sends an allowed request, and judges its answer where that is to be judged.
     pub(super) async fn forward(
         &self,
-        judged: Judged<'_>,
-        forward: Forward<'_>,
+        allowed: &Allowed,
+        veil: Option<Box<Veil<'_>>>,
+        forward: &mut Forward<'_>,
         entry: &mut Entry,
-    ) -> Result<(Inbound, Surroundings), Denial> {
-        let Forward {
-            current, deadline, ..
-        } = forward;
-        let (allowed, veil) = match judged {
-            Judged::Allowed(allowed) => (allowed, None),
-            Judged::Veiled(allowed, veil) => (allowed, Some(veil)),
-            Judged::Unproven(unproven) => {
-                let store = unproven.operation().store;
-                match Box::pin(self.prove(unproven, current, deadline, entry)).await? {
-                    Proven::Allowed(allowed) => (allowed, None),
-                    Proven::Answered(inbound) => {
-                        entry.allow();
-                        let credentials = current.snapshot.credentials(&store);
-                        let credentials = credentials.ok_or(Denial::UnknownStore)?;
-                        return Ok((inbound, around(current, &credentials.current)));
-                    }
-                }
-            }
-        };
+    ) -> Result<(Box<Inbound>, Surroundings), Denial> {
+        let current = forward.current;
         entry.allow();
         entry.step(Step::Ownership);
         let memory = self.shared.owners.memory(&current.snapshot);
-        let at = (current.snapshot.place, allowed.operation().store);
+        let at = || (current.snapshot.place, allowed.operation().store);
         let watch = memory
-            .zip(forward.changes)
-            .map(|(memory, changes)| Watch::begin(memory, at, changes, now()));
+            .zip(forward.changes.take())
+            .map(|(memory, changes)| Watch::begin(memory, at(), changes, now()));
         let exchange = Exchange {
             current,
-            allowed: &allowed,
+            allowed,
             preferences: &forward.preferences,
-            deadline,
+            deadline: forward.deadline,
             correlation_id: entry.correlation_id(),
             spending: entry.spending.as_deref(),
         };
         self.pace.keep_step().await;
+        let exchanged = self.exchange(&exchange, &mut entry.progress).await;
         let Answered {
             mut inbound,
             credential,
-        } = self.exchange(&exchange, &mut entry.progress).await?;
+        } = exchanged?;
         entry.step(Step::Upstream);
         if let Some(watch) = watch {
             watch.end(&inbound);
         }
         if let Some(veil) = veil
-            && let Err(denial) = unveil(veil, &inbound, &mut entry.reported)
+            && let Err(denial) = unveil(*veil, &inbound, &mut entry.reported)
         {
             inbound.give_back(current.upstream.pool());
             return Err(denial);

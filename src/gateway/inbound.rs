@@ -51,7 +51,7 @@ pub(super) enum InboundBody {
     Begun {
         begin: Bytes,
         room: Hold,
-        rest: Box<Rest>,
+        rest: Rest,
     },
 }
 
@@ -133,15 +133,11 @@ fn was_given_up(incoming: &Incoming) -> bool {
     !incoming.is_end_stream() && incoming.size_hint().exact() != Some(0)
 }
 
-/// Judges an answer and collects what is to be collected, until `deadline` at the latest and as far as
-/// there is `room`.
-pub(super) async fn receive(
+/// Judges the head of an answer; gives one that may be passed on, and what is still to come.
+pub(super) fn open(
     reply: Reply,
-    method: &Method,
     credential: &Credential,
-    deadline: Instant,
-    mut room: Hold,
-) -> Result<Inbound, Denial> {
+) -> Result<(response::Parts, Rest), Denial> {
     let mut head = reply.head;
     check_status(head.status)?;
     check_framing(&mut head.headers)?;
@@ -153,19 +149,29 @@ pub(super) async fn receive(
     // the extensions is of one connection.
     head.version = Version::HTTP_11;
     head.extensions.clear();
-    let mut rest = Box::new(Rest {
+    let rest = Rest {
         body: reply.body,
         _permit: reply.permit,
-    });
+    };
+    Ok((head, rest))
+}
+
+/// Collects what is to be collected of an answer to this method and judges it, until `deadline` at the latest and as
+/// far as there is `room`.
+pub(super) async fn receive(
+    headers: &mut HeaderMap,
+    mut rest: Rest,
+    method: &Method,
+    credential: &Credential,
+    deadline: Instant,
+    mut room: Hold,
+) -> Result<InboundBody, Denial> {
     // The length of an answer to HEAD is that of another.
     if *method != Method::HEAD && rest.remaining() > COLLECTED as u64 {
-        return Ok(Inbound {
-            head,
-            body: InboundBody::Begun {
-                begin: Bytes::new(),
-                room,
-                rest,
-            },
+        return Ok(InboundBody::Begun {
+            begin: Bytes::new(),
+            room,
+            rest,
         });
     }
     let (begin, ended) = collect(&mut rest, deadline, &mut room).await?;
@@ -173,22 +179,16 @@ pub(super) async fn receive(
         return Err(Denial::CredentialEchoed);
     }
     if !ended {
-        return Ok(Inbound {
-            head,
-            body: InboundBody::Begun { begin, room, rest },
-        });
+        return Ok(InboundBody::Begun { begin, room, rest });
     }
     if *method != Method::HEAD {
         // hyper writes the exact length of what it is given.
-        head.headers.remove(CONTENT_LENGTH);
+        headers.remove(CONTENT_LENGTH);
     }
-    Ok(Inbound {
-        head,
-        body: InboundBody::Whole {
-            body: begin,
-            room,
-            connection: rest.connection(),
-        },
+    Ok(InboundBody::Whole {
+        body: begin,
+        room,
+        connection: rest.connection(),
     })
 }
 

@@ -41,12 +41,13 @@ use crate::denial::Denial;
 use crate::identity::{Caller, Digest, Evidence, Memory};
 use crate::observe::{Audit, Clock, Peer, Step, Waiting, WorkerMetrics};
 use crate::policy::vocabulary::StoreHash;
-use crate::policy::{Route, permit};
+use crate::policy::{Judged, Route, permit};
 use answer::Surroundings;
 use body::{Announced, RequestBody};
+use budget::Hold;
 use current::Current;
 use entry::{Common, Entry};
-use forward::Forward;
+use forward::{Forward, Settled};
 use http::header::{CONNECTION, EXPECT};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, Version};
@@ -105,10 +106,9 @@ pub struct Gateway {
     current: RefCell<Rc<Current>>,
     workers: usize,
     renewals: Option<Renewals>,
-    audit: Audit,
     metrics: Arc<WorkerMetrics>,
     memory: RefCell<Memory>,
-    common: Common,
+    common: Rc<Common>,
     shared: Arc<ProcessWide>,
     draining: Cell<bool>,
     pace: Pace,
@@ -131,10 +131,9 @@ impl Gateway {
             live,
             workers,
             renewals,
+            common: Rc::new(Common::new(clock, audit, Arc::clone(&metrics))),
             metrics,
             memory: RefCell::default(),
-            common: Common::new(clock, audit.sample()),
-            audit,
             shared,
             draining: Cell::new(false),
             pace: Pace::default(),
@@ -189,7 +188,7 @@ impl Gateway {
     ) -> impl Future<Output = R> {
         let (head, body) = request.into_parts();
         let mut body = RequestBody::new(body, head.version);
-        let mut entry = Entry::begin(&head, peer, &self.common, &self.audit, &self.metrics);
+        let mut entry = Entry::begin(&head, peer, &self.common);
         // A block and no function, whose parameters would be kept twice.
         async move {
             if head.version >= Version::HTTP_2 {
@@ -205,17 +204,14 @@ impl Gateway {
                 Some(bound) => Err(Denial::Overloaded { bound }),
             };
             let spending = entry.spending.clone();
+            let served = served.map_err(|denial| {
+                entry.report(&denial);
+                entry.refuse(denial)
+            });
             let mut refused = None;
             let mut response = match served {
-                Ok((mut inbound, around)) => {
-                    // Whoever waits for a connection need not wait for this one's turn.
-                    inbound.give_back(&around.pool);
-                    self.pace.keep_step().await;
-                    answer::pass_on(inbound, entry, around)
-                }
+                Ok((inbound, around)) => answer::pass_on(*inbound, entry, around),
                 Err(denial) => {
-                    entry.report(&denial);
-                    let denial = entry.refuse(denial);
                     // Only another connection can bring another certificate.
                     is_last = denial == Denial::ExpiredCertificate;
                     is_fit = is_fit_for_another(&head, &mut body, &denial).await
@@ -245,14 +241,41 @@ impl Gateway {
         }
     }
 
+    /// What was judged is sent, and its answer judged. Each of the three has room of its own only while it runs: a
+    /// request that waits for its answer keeps nothing of what it took to judge it.
     async fn serve(
         &self,
         head: &Parts,
         body: &mut RequestBody,
         evidence: &Evidence,
         entry: &mut Entry,
-    ) -> Result<(Inbound, Surroundings), Denial> {
+    ) -> Result<(Box<Inbound>, Surroundings), Denial> {
         let current = self.current();
+        let judging = self.judge(&current, head, body, evidence, entry);
+        let (judged, mut forward, _held) = judging.await?;
+        let settling = self.settle(judged, &current, forward.deadline, entry);
+        let (allowed, veil) = match settling.await? {
+            Settled::Allowed(allowed, veil) => (allowed, veil),
+            Settled::Answered(inbound, around) => return Ok((inbound, around)),
+        };
+        let forwarding = self.forward(&allowed, veil, &mut forward, entry);
+        let (mut inbound, around) = forwarding.await?;
+        // Whoever waits for a connection need not wait for this one's turn.
+        inbound.give_back(&around.pool);
+        self.pace.keep_step().await;
+        Ok((inbound, around))
+    }
+
+    /// The steps, in their order: the first that fails is the one that is told. With what is judged comes the memory
+    /// that the request holds.
+    async fn judge<'a>(
+        &self,
+        current: &'a Rc<Current>,
+        head: &Parts,
+        body: &mut RequestBody,
+        evidence: &Evidence,
+        entry: &mut Entry,
+    ) -> Result<(Judged<'a>, Forward<'a>, [Hold; 2]), Denial> {
         let snapshot = &*current.snapshot;
         let announced = body.announced(head);
         head::check_framing(head, announced == Announced::Some, &snapshot.limits)?;
@@ -268,7 +291,7 @@ impl Gateway {
         let (verb, has_body) = (operation.verb, announced.has_body(operation.verb));
 
         let Identified { identity, scopes } = self
-            .identify(&current, &head.headers, evidence, entry)
+            .identify(current, &head.headers, evidence, entry)
             .await
             .map_err(|unidentified| entry.unidentified(unidentified))?;
         entry.identified(&identity, current.tally(identity.caller, &self.metrics));
@@ -318,7 +341,7 @@ impl Gateway {
         let is_judged_further = snapshot.ownership.is_some() && identity.caller.grants.is_limited();
         let preferences = Preferences::of(&head.headers);
         let forward = Forward {
-            current: &current,
+            current,
             preferences: if is_judged_further {
                 preferences.unencoded()
             } else {
@@ -327,7 +350,7 @@ impl Gateway {
             changes,
             deadline,
         };
-        self.forward(judged, forward, entry).await
+        Ok((judged, forward, [around, hold]))
     }
 
     /// Takes what the request spends of its caller's limits and its store's quota, where there are any.

@@ -190,7 +190,7 @@ impl Prover<'_> {
         self.read(inbound, id)
     }
 
-    fn read(&self, inbound: Inbound, id: Id) -> Result<Owner, Missed> {
+    fn read(&self, inbound: Box<Inbound>, id: Id) -> Result<Owner, Missed> {
         let status = inbound.head.status;
         if !shows(status) && !status.is_client_error() {
             let cause = format!("status {}", status.as_u16());

@@ -20,9 +20,9 @@ pub enum Judged<'a> {
     /// It may be sent, and its answer passed on.
     Allowed(Allowed),
     /// It may be sent; its answer is to be judged.
-    Veiled(Allowed, Veil<'a>),
+    Veiled(Allowed, Box<Veil<'a>>),
     /// It may be sent once the owners of its metafields are known, and within the caller's grants.
-    Unproven(Unproven<'a>),
+    Unproven(Box<Unproven<'a>>),
 }
 
 /// What stands between the answer to a `GET` of one metafield and its caller: only the answer shows whose
@@ -48,7 +48,7 @@ impl<'a> Judged<'a> {
             Needs::Nothing => Self::Allowed(allowed),
             Needs::Answer => {
                 let operation = allowed.operation.clone();
-                Self::Veiled(allowed, Veil { operation, grants })
+                Self::Veiled(allowed, Box::new(Veil { operation, grants }))
             }
             Needs::Owners => {
                 let ids: Vec<Id> = match allowed.operation.metafield {
@@ -63,7 +63,7 @@ impl<'a> Judged<'a> {
                     grants,
                     ids,
                 };
-                Self::Unproven(unproven)
+                Self::Unproven(Box::new(unproven))
             }
         }
     }
