@@ -3,7 +3,7 @@
 
 use super::head::is_plainly_chunked;
 use crate::denial::Denial;
-use http::header::{CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, HeaderValue};
 use http::{HeaderMap, StatusCode};
 
 /// BigCommerce's 401 is about the gateway's credential, not the caller's; a redirect would lead the
@@ -24,45 +24,66 @@ pub(super) fn check_status(status: StatusCode) -> Result<(), Denial> {
     }
 }
 
-/// Such an answer is read by its chunks (RFC 9112 section 6.3), but the length that it leaves
-/// standing would frame another body for the client.
+/// Such an answer is read by its chunks (RFC 9112 section 6.3), but the length that it leaves standing would frame
+/// another body for the client. A length that is said several times alike is said once from here on (RFC 9110 section
+/// 8.6); who reads answers does not look at the one of an answer to `HEAD`.
 pub(super) fn check_framing(headers: &mut HeaderMap) -> Result<(), Denial> {
-    let is_coded = headers.contains_key(TRANSFER_ENCODING);
+    let (mut is_coded, mut declared, mut is_plain) = (false, Declared::Nothing, true);
+    // One look at all of them costs less than a few look-ups.
+    for (name, value) in &*headers {
+        match name.as_str() {
+            "transfer-encoding" => is_coded = true,
+            "content-length" => {
+                is_plain &= declared == Declared::Nothing;
+                is_plain &= value.as_bytes().iter().all(u8::is_ascii_digit);
+                declared.add(value.as_bytes());
+            }
+            _ => {}
+        }
+    }
     if is_coded && !is_plainly_chunked(headers) {
         return Err(Denial::UpstreamProtocolError {
             cause: "the answer has another transfer coding than chunked".to_owned(),
         });
     }
-    if is_coded && headers.contains_key(CONTENT_LENGTH) {
+    if is_coded && declared != Declared::Nothing {
         return Err(Denial::UpstreamProtocolError {
             cause: "the answer has both `Transfer-Encoding` and `Content-Length`".to_owned(),
         });
     }
-    make_length_plain(headers)
-}
-
-/// A length that is said several times alike is said once from here on (RFC 9110 section 8.6); who reads answers does
-/// not look at the one of an answer to `HEAD`.
-fn make_length_plain(headers: &mut HeaderMap) -> Result<(), Denial> {
-    let Some(plain) = declared_length(headers)? else {
-        return Ok(());
-    };
-    let mut lines = headers.get_all(CONTENT_LENGTH).iter();
-    let first = lines.next().map(HeaderValue::as_bytes).unwrap_or_default();
-    if lines.next().is_some() || !first.iter().all(u8::is_ascii_digit) {
-        headers.insert(CONTENT_LENGTH, HeaderValue::from(plain));
+    match declared {
+        Declared::Length(length) if !is_plain => {
+            headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+        }
+        Declared::Nothing | Declared::Length(_) => {}
+        Declared::Unclear => {
+            return Err(Denial::UpstreamProtocolError {
+                cause: "the answer's `Content-Length` is not one number".to_owned(),
+            });
+        }
     }
     Ok(())
 }
 
-/// The length that a head declares, once or several times alike.
-pub(super) fn declared_length(headers: &HeaderMap) -> Result<Option<u64>, Denial> {
-    let lines = headers.get_all(CONTENT_LENGTH).iter();
-    let lengths = lines.map(|line| length(line.as_bytes()));
-    let Some(declared) = lengths.reduce(|one, other| one.filter(|_| one == other)) else {
-        return Ok(None);
-    };
-    declared.map(Some).ok_or_else(malformed_length)
+/// The length that a head declares, line by line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Declared {
+    /// There is no line.
+    Nothing,
+    Length(u64),
+    /// What the lines say is not one number.
+    Unclear,
+}
+
+impl Declared {
+    /// Another line, which is to say the same as those before it.
+    pub(super) fn add(&mut self, line: &[u8]) {
+        *self = match (*self, length(line)) {
+            (Self::Nothing, Some(length)) => Self::Length(length),
+            (Self::Length(before), Some(length)) if before == length => Self::Length(length),
+            _ => Self::Unclear,
+        };
+    }
 }
 
 /// The number in a line, which may be a list of one number.
@@ -75,10 +96,4 @@ fn length(line: &[u8]) -> Option<u64> {
             .then(|| digits.parse().ok())?
     });
     numbers.reduce(|one, other| one.filter(|_| one == other))?
-}
-
-fn malformed_length() -> Denial {
-    Denial::UpstreamProtocolError {
-        cause: "the answer's `Content-Length` is not one number".to_owned(),
-    }
 }

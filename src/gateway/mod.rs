@@ -71,9 +71,14 @@ use turns::Turns;
 const FIELD: usize = 160;
 const REQUEST: usize = 6 * 1024;
 
-/// Marks an answer after which its connection is good for nothing more, over HTTP/2 too.
-#[derive(Debug, Clone, Copy)]
-pub struct Last;
+/// What becomes of a connection after an answer.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct After {
+    /// The client is told that no other request is served on it.
+    pub closes: bool,
+    /// It is good for nothing more, over HTTP/2 too.
+    pub is_last: bool,
+}
 
 /// What the requests of all workers share, beside the snapshot.
 #[derive(Debug, Default)]
@@ -184,7 +189,7 @@ impl Gateway {
         peer: Peer,
         evidence: Rc<Evidence>,
         over: Option<&'static str>,
-        finish: impl FnOnce(Response<Answer>) -> R,
+        finish: impl FnOnce(Response<Answer>, After) -> R,
     ) -> impl Future<Output = R> {
         let (head, body) = request.into_parts();
         let mut body = RequestBody::new(body, head.version);
@@ -198,7 +203,7 @@ impl Gateway {
             }
             let _under_way = self.pace.begin();
             let id = entry.correlation_id();
-            let (mut is_fit, mut is_last) = (true, false);
+            let (mut is_fit, mut after) = (true, After::default());
             let served = match over {
                 None => self.serve(&head, &mut body, &evidence, &mut entry).await,
                 Some(bound) => Err(Denial::Overloaded { bound }),
@@ -213,10 +218,10 @@ impl Gateway {
                 Ok((inbound, around)) => answer::pass_on(*inbound, entry, around),
                 Err(denial) => {
                     // Only another connection can bring another certificate.
-                    is_last = denial == Denial::ExpiredCertificate;
+                    after.is_last = denial == Denial::ExpiredCertificate;
                     is_fit = is_fit_for_another(&head, &mut body, &denial).await
                         && over.is_none()
-                        && !is_last;
+                        && !after.is_last;
                     let response = answer::refusal(&denial);
                     refused = Some(denial);
                     response
@@ -229,15 +234,13 @@ impl Gateway {
                 answer::strip_body(&mut response);
             }
             inbound::correlate(response.headers_mut(), id);
-            if is_last {
-                response.extensions_mut().insert(Last);
-            }
             if (self.draining.get() || !is_fit) && head.version < Version::HTTP_2 {
                 response
                     .headers_mut()
                     .insert(CONNECTION, HeaderValue::from_static("close"));
+                after.closes = true;
             }
-            finish(response)
+            finish(response, after)
         }
     }
 

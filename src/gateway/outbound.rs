@@ -35,10 +35,20 @@ pub(super) struct Preferences {
 
 impl Preferences {
     pub(super) fn of(headers: &HeaderMap) -> Self {
+        let [mut accept, mut accept_encoding, mut user_agent] = [Lines::None; 3];
+        // One look at all of them costs less than three look-ups.
+        for (name, value) in headers {
+            match name.as_str() {
+                "accept" => accept.add(value),
+                "accept-encoding" => accept_encoding.add(value),
+                "user-agent" => user_agent.add(value),
+                _ => {}
+            }
+        }
         Self {
-            accept: list(headers, &ACCEPT),
-            accept_encoding: list(headers, &ACCEPT_ENCODING),
-            user_agent: taken_over(headers, &USER_AGENT),
+            accept: accept.list(headers, &ACCEPT),
+            accept_encoding: accept_encoding.list(headers, &ACCEPT_ENCODING),
+            user_agent: user_agent.sole(),
         }
     }
 
@@ -60,8 +70,41 @@ impl Preferences {
     }
 }
 
-/// A list that may stand in several lines (RFC 9110 section 5.3), as one; empty lines add nothing to it.
-fn list(headers: &HeaderMap, name: &HeaderName) -> Option<HeaderValue> {
+/// The lines in which a field stands.
+#[derive(Debug, Clone, Copy)]
+enum Lines<'h> {
+    None,
+    One(&'h HeaderValue),
+    Several,
+}
+
+impl<'h> Lines<'h> {
+    fn add(&mut self, line: &'h HeaderValue) {
+        *self = match self {
+            Self::None => Self::One(line),
+            Self::One(_) | Self::Several => Self::Several,
+        };
+    }
+
+    /// A field that stands once, in visible ASCII and spaces; another is dropped as if it were absent.
+    fn sole(self) -> Option<HeaderValue> {
+        match self {
+            Self::One(line) => Some(line).filter(|line| is_acceptable(line)).cloned(),
+            Self::None | Self::Several => None,
+        }
+    }
+
+    /// The same for a list.
+    fn list(self, headers: &HeaderMap, name: &HeaderName) -> Option<HeaderValue> {
+        match self {
+            Self::Several => joined(headers, name),
+            Self::None | Self::One(_) => self.sole(),
+        }
+    }
+}
+
+/// A list that stands in several lines (RFC 9110 section 5.3), as one; empty lines add nothing to it.
+fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<HeaderValue> {
     let lines = headers.get_all(name).iter();
     let mut lines = lines.filter(|line| !line.is_empty());
     let first = lines.next()?;
@@ -74,15 +117,6 @@ fn list(headers: &HeaderMap, name: &HeaderName) -> Option<HeaderValue> {
         whole.extend_from_slice(line.as_bytes());
     }
     HeaderValue::from_bytes(&whole).ok().filter(is_acceptable)
-}
-
-/// A header that stands once, in visible ASCII and spaces; another is dropped as if it were absent.
-fn taken_over(headers: &HeaderMap, name: &HeaderName) -> Option<HeaderValue> {
-    let mut values = headers.get_all(name).iter();
-    match (values.next(), values.next()) {
-        (Some(value), None) if is_acceptable(value) => Some(value.clone()),
-        _ => None,
-    }
 }
 
 fn is_acceptable(value: &HeaderValue) -> bool {

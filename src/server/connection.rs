@@ -9,10 +9,9 @@ use super::socket::Socket;
 use super::tracked::Tracked;
 use super::watch::Connections;
 use crate::config::Limits;
-use crate::gateway::{Gateway, Last, LocalExecutor, Stream};
+use crate::gateway::{Gateway, LocalExecutor, Stream};
 use crate::identity::{Digest, Evidence};
 use crate::observe::{BareClose, Peer, WorkerMetrics};
-use http::header::CONNECTION;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
@@ -368,12 +367,11 @@ fn answer(
     let notes = Rc::clone(notes);
     // One future and not one around another, since it is large. hyper has a box for it as long as it has the connection,
     // which it has not while the connection rests.
-    gateway.handle(request, peer, evidence, over, move |response| {
-        if response.extensions().get::<Last>().is_some() {
+    gateway.handle(request, peer, evidence, over, move |response, after| {
+        if after.is_last {
             notes.command(Order::Finish);
         }
-        if response.headers().contains_key(CONNECTION) {
-            // The gateway sets it for `close` alone.
+        if after.closes {
             notes.closes();
         }
         Ok(response.map(|answer| Tracked::new(answer, busy)))

@@ -1,7 +1,7 @@
 //! The head of an upstream's answer, and how its body ends by what the head says (RFC 9112 section 6.3).
 
 use super::words::{FIELDS, Malformed};
-use crate::gateway::framing;
+use crate::gateway::framing::Declared;
 use crate::gateway::head::is_plainly_chunked;
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, InvalidHeaderName, TRANSFER_ENCODING};
@@ -57,6 +57,7 @@ pub(super) fn parse(input: &mut Bytes, to_head: bool) -> Result<Option<Parsed>, 
     let mut headers = HeaderMap::with_capacity(parsed.headers.len());
     // Most answers have neither, and each look-up costs as much as a field.
     let (mut is_coded, mut has_options) = (false, false);
+    let mut declared = Declared::Nothing;
     for field in parsed.headers.iter() {
         let name = name(field.name);
         // The values share the head's memory.
@@ -66,6 +67,9 @@ pub(super) fn parse(input: &mut Bytes, to_head: bool) -> Result<Option<Parsed>, 
         };
         is_coded |= name == TRANSFER_ENCODING;
         has_options |= name == CONNECTION;
+        if name == CONTENT_LENGTH {
+            declared.add(field.value);
+        }
         headers.append(name, value);
     }
     drop(input.split_to(length));
@@ -77,10 +81,10 @@ pub(super) fn parse(input: &mut Bytes, to_head: bool) -> Result<Option<Parsed>, 
     } else if is_coded {
         coded(&headers)
     } else {
-        match framing::declared_length(&headers) {
-            Ok(None) => Framing::Close,
-            Ok(Some(length)) if length <= LONGEST => Framing::Length(length),
-            Ok(Some(_)) | Err(_) => return Err(Malformed::Length),
+        match declared {
+            Declared::Nothing => Framing::Close,
+            Declared::Length(length) if length <= LONGEST => Framing::Length(length),
+            Declared::Length(_) | Declared::Unclear => return Err(Malformed::Length),
         }
     };
     let keeps = status != StatusCode::SWITCHING_PROTOCOLS
