@@ -74,6 +74,10 @@ impl Faults {
 
     /// The members of `errors`: a field, or an item's index, to its reasons.
     pub(super) fn push_json(&self, out: &mut Vec<u8>) {
+        if let [fault] = self.0.as_slice() {
+            push_member(out, &fault.key(), &fault.to_string());
+            return;
+        }
         let mut groups: Vec<(Cow<'_, str>, String)> = Vec::new();
         let mut known: HashMap<Cow<'_, str>, usize> = HashMap::new();
         for fault in &self.0 {
@@ -91,9 +95,7 @@ impl Faults {
             if place > 0 {
                 out.push(b',');
             }
-            push_text(out, key);
-            out.push(b':');
-            push_text(out, reasons);
+            push_member(out, key, reasons);
         }
     }
 }
@@ -125,6 +127,12 @@ pub fn shortened(text: &str) -> String {
         shown.push('…');
     }
     shown
+}
+
+fn push_member(out: &mut Vec<u8>, key: &str, reasons: &str) {
+    push_text(out, key);
+    out.push(b':');
+    push_text(out, reasons);
 }
 
 #[cfg(test)]

@@ -9,21 +9,48 @@ use std::rc::Rc;
 #[derive(Debug, Default)]
 pub struct Piece {
     bytes: Bytes,
-    /// None for what is small or passes by.
-    room: Option<Rc<Hold>>,
+    room: Room,
+}
+
+/// A piece's share of the memory for answers.
+#[derive(Debug, Default)]
+enum Room {
+    /// What is small, or passes by, takes none.
+    #[default]
+    None,
+    /// Its own, as most have it: few are sent in parts.
+    Own(Hold),
+    /// Also that of what was taken off it.
+    Shared(Rc<Hold>),
+}
+
+impl Room {
+    /// Another owner of the same.
+    fn share(&mut self) -> Self {
+        let shared = match std::mem::take(self) {
+            Self::None => return Self::None,
+            Self::Own(hold) => Rc::new(hold),
+            Self::Shared(hold) => hold,
+        };
+        *self = Self::Shared(Rc::clone(&shared));
+        Self::Shared(shared)
+    }
 }
 
 impl Piece {
     /// Bytes that take none of the memory for answers.
     pub(super) fn free(bytes: Bytes) -> Self {
-        Self { bytes, room: None }
+        Self {
+            bytes,
+            room: Room::None,
+        }
     }
 
     /// Bytes that take this room.
     pub(super) fn within(bytes: Bytes, room: Hold) -> Self {
         Self {
             bytes,
-            room: Some(Rc::new(room)),
+            room: Room::Own(room),
         }
     }
 
@@ -33,7 +60,7 @@ impl Piece {
     pub fn split_to(&mut self, length: usize) -> Self {
         Self {
             bytes: self.bytes.split_to(length.min(self.bytes.len())),
-            room: self.room.clone(),
+            room: self.room.share(),
         }
     }
 }

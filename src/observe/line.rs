@@ -2,7 +2,7 @@
 //! There is no field for a token, a `value`, a `description` or a body, so none can get in.
 
 use super::trace::Trace;
-use crate::denial::Code;
+use crate::denial::{Code, push_text};
 use crate::identity::Means;
 use crate::policy::Item;
 use crate::policy::vocabulary::{Id, PermissionSet, StoreHash, Verb};
@@ -337,8 +337,7 @@ impl Object<'_> {
 
     fn value(&mut self, value: &Member<'_>) {
         match value {
-            // Writing to a vector cannot fail, and a string is always representable.
-            Member::Text(Some(text)) => drop(serde_json::to_writer(&mut *self.out, text)),
+            Member::Text(Some(text)) => push_text(self.out, text),
             Member::Number(Some(number)) => {
                 self.out
                     .extend_from_slice(itoa::Buffer::new().format(*number).as_bytes());

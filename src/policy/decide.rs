@@ -104,11 +104,16 @@ impl Allowed {
     /// The target in origin form (RFC 9112 section 3.2.1), written anew.
     pub fn target(&self) -> String {
         let mut target = String::with_capacity(128);
-        self.operation.push_path(&mut target);
-        if !self.query.as_str().is_empty() {
-            target.push('?');
-            target.push_str(self.query.as_str());
-        }
+        self.push_target(&mut target);
         target
+    }
+
+    /// Appends the target.
+    pub fn push_target(&self, out: &mut String) {
+        self.operation.push_path(out);
+        if !self.query.as_str().is_empty() {
+            out.push('?');
+            out.push_str(self.query.as_str());
+        }
     }
 }

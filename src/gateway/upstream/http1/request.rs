@@ -10,8 +10,8 @@ use zeroize::Zeroize;
 /// The longest body that is copied behind its head: one buffer costs the kernel less than two, and TLS one record.
 const JOINED: usize = 4 * 1024;
 
-/// Room for a head's names and for what the gateway itself says in it.
-const ROOM: usize = 384;
+/// Room for a head's names, most targets and what the gateway itself says in it.
+const ROOM: usize = 512;
 
 /// Room for the credential's name and the end of the head.
 const LAST: usize = 32;
@@ -34,11 +34,6 @@ pub(in crate::gateway) struct Untargetable;
 impl Wire {
     pub(in crate::gateway) fn of(outbound: &Outbound<'_>) -> Result<Self, Untargetable> {
         let operation = outbound.allowed.operation();
-        let target = outbound.allowed.target();
-        // It is made of numbers and escapes; a blank in it would end it early.
-        if !target.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(Untargetable);
-        }
         // Where no length is written there must be no body: it would be another request.
         let none = Bytes::new();
         let body = if operation.verb.has_body() {
@@ -48,11 +43,19 @@ impl Wire {
         };
         let joined = if body.len() <= JOINED { body.len() } else { 0 };
         let credential = (outbound.credential)();
-        let taken_over = target.len() + outbound.lengths();
-        let mut head = Vec::with_capacity(ROOM + taken_over + credential.length() + joined);
-        for part in [operation.method.as_str(), " ", &target, " HTTP/1.1\r\n"] {
-            head.extend_from_slice(part.as_bytes());
+        let room = ROOM + outbound.lengths() + credential.length() + joined;
+        let mut line = String::with_capacity(room);
+        line.push_str(operation.method.as_str());
+        line.push(' ');
+        let begin = line.len();
+        outbound.allowed.push_target(&mut line);
+        // It is made of numbers and escapes; a blank in it would end it early.
+        let target = line.as_bytes().get(begin..).unwrap_or_default();
+        if !target.iter().all(u8::is_ascii_graphic) {
+            return Err(Untargetable);
         }
+        line.push_str(" HTTP/1.1\r\n");
+        let mut head = line.into_bytes();
         outbound.each_field(|name, value| field(&mut head, name.as_str(), value));
         field(&mut head, "host", outbound.destination.host.as_bytes());
         // Growing later would leave a copy of the credential behind.
