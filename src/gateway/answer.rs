@@ -66,8 +66,8 @@ pub(super) struct Surroundings {
     pub(super) credential: Arc<Credential>,
     /// The longest pause within a body.
     pub(super) patience: Duration,
-    /// When the body must have been taken.
-    pub(super) until: Instant,
+    /// The longest time for all of a body that is passed on while it arrives.
+    pub(super) answer_timeout: Duration,
     pub(super) pool: Rc<Pool>,
 }
 
@@ -137,7 +137,7 @@ pub(super) fn pass_on(
             held: BytesMut::new(),
             credential: around.credential,
             patience: around.patience,
-            until: around.until,
+            until: now() + around.answer_timeout,
             pause: None,
             pool: around.pool,
             entry,

@@ -1,6 +1,7 @@
 //! Reads a request's body whole, under a limit, a deadline and a budget of memory. A body is judged
 //! as a whole or not at all: there is no partial reading.
 
+use super::Connection;
 use super::budget::{Hold, Spent};
 use crate::denial::Denial;
 use crate::policy::vocabulary::Verb;
@@ -11,6 +12,7 @@ use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
+use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -54,22 +56,32 @@ impl Announced {
 }
 
 /// A request's body, and whether its end was seen.
-#[derive(Debug)]
 pub(super) struct RequestBody {
     incoming: Incoming,
+    connection: Rc<dyn Connection>,
     ended: bool,
     /// Over HTTP/2 hyper takes a stream that was reset without an error for one that has ended.
     may_be_reset: bool,
 }
 
 impl RequestBody {
-    pub(super) fn new(incoming: Incoming, version: Version) -> Self {
+    pub(super) fn new(
+        incoming: Incoming,
+        version: Version,
+        connection: Rc<dyn Connection>,
+    ) -> Self {
         let ended = incoming.is_end_stream();
         Self {
             incoming,
+            connection,
             ended,
             may_be_reset: version == Version::HTTP_2,
         }
+    }
+
+    /// Whether its client has left.
+    pub(super) fn has_nobody(&self) -> bool {
+        self.connection.has_left()
     }
 
     /// Whether all of it has come.
@@ -192,18 +204,28 @@ impl RequestBody {
         const ENDED_EARLY: Denial = Denial::MalformedRequest {
             reason: "the body ended early or is not framed correctly",
         };
-        while let Some(frame) = self.incoming.frame().await {
-            let frame = frame.map_err(|_| ENDED_EARLY)?;
-            if let Ok(data) = frame.into_data()
-                && !data.is_empty()
-            {
-                return Ok(Some(data));
-            }
+        self.connection.awaits_body(true);
+        let outcome = self.next_data().await;
+        self.connection.awaits_body(false);
+        let data = outcome.map_err(|_| ENDED_EARLY)?;
+        if data.is_some() {
+            return Ok(data);
         }
         if self.may_be_reset && !self.incoming.is_end_stream() {
             return Err(ENDED_EARLY);
         }
         self.ended = true;
+        Ok(None)
+    }
+
+    async fn next_data(&mut self) -> hyper::Result<Option<Bytes>> {
+        while let Some(frame) = self.incoming.frame().await {
+            if let Ok(data) = frame?.into_data()
+                && !data.is_empty()
+            {
+                return Ok(Some(data));
+            }
+        }
         Ok(None)
     }
 }

@@ -138,7 +138,7 @@ fn around(current: &Current, credential: &Arc<Credential>) -> Surroundings {
     Surroundings {
         credential: Arc::clone(credential),
         patience: current.snapshot.upstream.body_timeout,
-        until: now() + current.snapshot.limits.answer_timeout,
+        answer_timeout: current.snapshot.limits.answer_timeout,
         pool: Rc::clone(current.upstream.pool()),
     }
 }

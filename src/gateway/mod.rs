@@ -71,6 +71,15 @@ use turns::Turns;
 const FIELD: usize = 160;
 const REQUEST: usize = 6 * 1024;
 
+/// A client's connection, as a request needs to know it.
+pub trait Connection {
+    /// Whether the client says no more: it has closed, or only its own side.
+    fn has_left(&self) -> bool;
+
+    /// A request waits for more of its body, or does so no longer.
+    fn awaits_body(&self, awaits: bool);
+}
+
 /// What becomes of a connection after an answer.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct After {
@@ -187,12 +196,12 @@ impl Gateway {
         self: Rc<Self>,
         request: Request<Incoming>,
         peer: Peer,
-        evidence: Rc<Evidence>,
+        (evidence, connection): (Rc<Evidence>, Rc<dyn Connection>),
         over: Option<&'static str>,
         finish: impl FnOnce(Response<Answer>, After) -> R,
     ) -> impl Future<Output = R> {
         let (head, body) = request.into_parts();
-        let mut body = RequestBody::new(body, head.version);
+        let mut body = RequestBody::new(body, head.version, connection);
         let mut entry = Entry::begin(&head, peer, &self.common);
         // A block and no function, whose parameters would be kept twice.
         async move {
@@ -256,6 +265,11 @@ impl Gateway {
         let current = self.current();
         let judging = self.judge(&current, head, body, evidence, entry);
         let (judged, mut forward, _held) = judging.await?;
+        if body.has_nobody() {
+            // Whoever serves the connection sees it, and ends this: a request whose client has left together with it
+            // must not reach for the upstream.
+            tokio::task::yield_now().await;
+        }
         let settling = self.settle(judged, &current, forward.deadline, entry);
         let (allowed, veil) = match settling.await? {
             Settled::Allowed(allowed, veil) => (allowed, veil),
@@ -394,7 +408,7 @@ async fn is_fit_for_another(head: &Parts, body: &mut RequestBody, denial: &Denia
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "the deadline counts from a request's last byte, and an answer's time from its head"
+    reason = "the deadline counts from a request's last byte, and what it waited for its turn"
 )]
 fn now() -> Instant {
     Instant::now()

@@ -5,11 +5,11 @@ use super::admission::Place;
 use super::balance::Load;
 use super::notes::{Busy, Notes, Order, Phase};
 use super::proof;
-use super::socket::Socket;
+use super::socket::{Socket, is_blank};
 use super::tracked::Tracked;
 use super::watch::Connections;
 use crate::config::Limits;
-use crate::gateway::{Gateway, LocalExecutor, Stream};
+use crate::gateway::{Connection, Gateway, LocalExecutor, Stream};
 use crate::identity::{Digest, Evidence};
 use crate::observe::{BareClose, Peer, WorkerMetrics};
 use http::{Request, Response};
@@ -274,9 +274,7 @@ impl Shared {
                 return ended;
             }
             let begun = connection.into_parts().read_buf;
-            // Empty lines before a request mean nothing (RFC 9112 section 2.2).
-            let is_blank = |byte: &u8| matches!(byte, b'\r' | b'\n');
-            if !begun.iter().all(is_blank) {
+            if !is_blank(&begun) {
                 // The next head has begun, behind the last request.
                 socket.put_back(&begun);
                 tokio::task::yield_now().await;
@@ -364,10 +362,11 @@ fn answer(
     request: Request<Incoming>,
 ) -> impl Future<Output = Result<Response<Tracked>, Infallible>> + use<> {
     let busy = Busy::on(notes);
+    let known = (evidence, Rc::clone(notes) as Rc<dyn Connection>);
     let notes = Rc::clone(notes);
     // One future and not one around another, since it is large. hyper has a box for it as long as it has the connection,
     // which it has not while the connection rests.
-    gateway.handle(request, peer, evidence, over, move |response, after| {
+    gateway.handle(request, peer, known, over, move |response, after| {
         if after.is_last {
             notes.command(Order::Finish);
         }

@@ -2,6 +2,7 @@
 //! here but the one that the sweep sets.
 
 use crate::config::Limits;
+use crate::gateway::Connection;
 use crate::observe::{BareClose, WorkerMetrics};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -77,6 +78,10 @@ pub(super) struct Notes {
     parked: Cell<bool>,
     /// The client was told that the connection closes.
     closing: Cell<bool>,
+    /// The client's end was met behind what it sent.
+    left: Cell<bool>,
+    /// The request waits for its body, and so the connection is read.
+    awaits_body: Cell<bool>,
     /// A request has come.
     asked: Cell<bool>,
     /// Another has come after the first.
@@ -105,6 +110,8 @@ impl Notes {
             finishing: Cell::default(),
             parked: Cell::default(),
             closing: Cell::default(),
+            left: Cell::default(),
+            awaits_body: Cell::default(),
             asked: Cell::default(),
             steady: Cell::default(),
             order: Cell::new(Order::None),
@@ -224,9 +231,16 @@ impl Notes {
         self.phase.get() == Phase::Idle && is_quiet && is_lasting
     }
 
-    /// Whether a request that came alone is being answered: until the client has the answer, it has nothing to say.
-    pub(super) fn is_answering(&self) -> bool {
-        matches!(self.phase.get(), Phase::Busy | Phase::Sending) && !self.multiplexed.get()
+    /// Whether a request that came alone is being answered and waits for something else than its body: nobody reads
+    /// the connection then.
+    pub(super) fn is_unread(&self) -> bool {
+        let is_answering = matches!(self.phase.get(), Phase::Busy | Phase::Sending);
+        is_answering && !self.awaits_body.get() && !self.multiplexed.get()
+    }
+
+    /// The client's end stands behind what it has sent.
+    pub(super) fn leaves(&self) {
+        self.left.set(true);
     }
 
     /// Gives the order that is due, unless it was given before.
@@ -325,6 +339,16 @@ impl Notes {
     }
 }
 
+impl Connection for Notes {
+    fn has_left(&self) -> bool {
+        self.left.get()
+    }
+
+    fn awaits_body(&self, awaits: bool) {
+        self.awaits_body.set(awaits);
+    }
+}
+
 /// A connection that holds no buffers, until dropped.
 #[derive(Debug)]
 pub(super) struct Parked<'a>(&'a Notes);
@@ -395,6 +419,7 @@ impl Busy {
         notes.in_flight.set(notes.in_flight.get() + 1);
         notes.steady.set(notes.asked.replace(true));
         notes.answering.set(None);
+        notes.awaits_body.set(false);
         notes.enter(Phase::Busy);
         Self {
             notes: Rc::clone(notes),

@@ -38,7 +38,7 @@ pub(super) struct Socket {
     /// Bytes that were read to tell the protocol, and are to be read again.
     begin: Vec<u8>,
     ended: bool,
-    /// The last read left room in its buffer, so that there was no more to be read.
+    /// Since the task was woken, all was read that there is.
     drained: bool,
     shut: bool,
     thrown_away: usize,
@@ -53,7 +53,7 @@ impl Socket {
             notes,
             begin: Vec::new(),
             ended: false,
-            drained: true,
+            drained: false,
             shut: false,
             thrown_away: 0,
             in_turn: 0,
@@ -120,7 +120,8 @@ impl Socket {
     ///
     /// What arrives instead is the next request, and is put back; until that is read nobody looks again.
     fn hears(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        if !self.begin.is_empty() || !self.drained || !self.notes.is_answering() {
+        let is_known = std::mem::take(&mut self.drained);
+        if is_known || !self.begin.is_empty() || !self.notes.is_unread() {
             return Ok(());
         }
         let mut space = [const { MaybeUninit::uninit() }; AWAKENING];
@@ -138,6 +139,24 @@ impl Socket {
         // Should hyper be waiting for these bytes, the readiness that would have woken it is gone.
         cx.waker().wake_by_ref();
         Ok(())
+    }
+
+    /// Reads what more there is behind what was read, and whether that is the client's end: one that leaves together
+    /// with its request. It costs no system call where there is nothing, and nobody need look again then. An error,
+    /// or the end, will be met again.
+    fn reads_on(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) {
+        while buffer.remaining() > 0 {
+            let before = buffer.filled().len();
+            match Pin::new(&mut self.stream).poll_read(cx, buffer) {
+                Poll::Ready(Ok(())) if buffer.filled().len() > before => self.notes.has_read(),
+                Poll::Ready(Ok(())) => return self.notes.leaves(),
+                Poll::Ready(Err(_)) => return,
+                Poll::Pending => {
+                    self.drained = true;
+                    return;
+                }
+            }
+        }
     }
 
     /// Notes how writing went. A client that takes nothing may have gone.
@@ -165,6 +184,11 @@ impl Socket {
     }
 }
 
+/// Whether these are but empty lines.
+pub(super) fn is_blank(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n'))
+}
+
 impl AsyncRead for Socket {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -172,7 +196,10 @@ impl AsyncRead for Socket {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if !self.begin.is_empty() {
-            self.notes.has_read();
+            // Empty lines before a request mean nothing (RFC 9112 section 2.2).
+            if !is_blank(&self.begin) {
+                self.notes.has_read();
+            }
             let count = self.begin.len().min(buffer.remaining());
             buffer.put_slice(self.begin.get(..count).unwrap_or_default());
             self.begin.drain(..count);
@@ -180,8 +207,7 @@ impl AsyncRead for Socket {
                 self.begin = Vec::new();
                 // Together with what follows: hyper's buffer grows when a read leaves it almost empty. An
                 // error or the end will be met again.
-                drop(Pin::new(&mut self.stream).poll_read(cx, buffer));
-                self.drained = buffer.remaining() > 0;
+                self.reads_on(cx, buffer);
             }
             return Poll::Ready(Ok(()));
         }
@@ -195,9 +221,11 @@ impl AsyncRead for Socket {
         if self.notes.is_multiplexed() {
             self.in_turn += buffer.filled().len() - before;
         }
-        self.drained = buffer.remaining() > 0;
         if buffer.filled().len() > before {
             self.notes.has_read();
+            if !self.notes.is_multiplexed() {
+                self.reads_on(cx, buffer);
+            }
         } else if buffer.remaining() > 0 {
             self.ended = true;
         }
