@@ -11,7 +11,7 @@ use crate::policy::Credential;
 use crate::quota::ask_to_wait;
 use bytes::{Buf, Bytes, BytesMut};
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, WWW_AUTHENTICATE};
-use http::{HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use hyper::body::{Body, Frame, SizeHint};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -71,13 +71,15 @@ pub(super) struct Surroundings {
     pub(super) pool: Rc<Pool>,
 }
 
-/// The gateway's own answer to a request that is refused or has failed.
-pub(super) fn refusal(denial: &Denial) -> Response<Answer> {
+/// The gateway's own answer to a request that is refused or has failed, in whose room for fields it finds its own.
+pub(super) fn refusal(denial: &Denial, mut room: HeaderMap) -> Response<Answer> {
     let code = denial.code();
     let mut response = Response::new(Answer::Whole(Whole {
         piece: Some(Piece::free(Bytes::from(denial.to_json()))),
     }));
     *response.status_mut() = code.status();
+    room.clear();
+    *response.headers_mut() = room;
     let headers = response.headers_mut();
     headers.reserve(8);
     headers.insert(

@@ -193,9 +193,15 @@ impl RequestBody {
         if self.length().is_none_or(|left| left > SETTLED) {
             return false;
         }
-        let rest = async { while let Ok(Some(_)) = self.next_piece().await {} };
-        // Over time or not: what counts is whether the end has come.
-        drop(tokio::time::timeout(SETTLE_PATIENCE, rest).await);
+        {
+            let mut rest = pin!(async { while let Ok(Some(_)) = self.next_piece().await {} });
+            // As with those that are judged, most have come.
+            let at_once = poll_fn(|cx| Poll::Ready(rest.as_mut().poll(cx))).await;
+            if at_once.is_pending() {
+                // Over time or not: what counts is whether the end has come.
+                drop(tokio::time::timeout(SETTLE_PATIENCE, rest).await);
+            }
+        }
         self.has_ended()
     }
 

@@ -200,7 +200,7 @@ impl Gateway {
         over: Option<&'static str>,
         finish: impl FnOnce(Response<Answer>, After) -> R,
     ) -> impl Future<Output = R> {
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
         let mut body = RequestBody::new(body, head.version, connection);
         let mut entry = Entry::begin(&head, peer, &self.common);
         // A block and no function, whose parameters would be kept twice.
@@ -231,7 +231,8 @@ impl Gateway {
                     is_fit = is_fit_for_another(&head, &mut body, &denial).await
                         && over.is_none()
                         && !after.is_last;
-                    let response = answer::refusal(&denial);
+                    let room = std::mem::take(&mut head.headers);
+                    let response = answer::refusal(&denial, room);
                     refused = Some(denial);
                     response
                 }
