@@ -20,6 +20,9 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep};
 
+/// The room for fields of most heads.
+pub(super) const FIELDS: usize = 16;
+
 /// The marker of every answer that the gateway made itself.
 const X_GATEWAY_CODE: HeaderName = HeaderName::from_static("x-gateway-code");
 
@@ -81,7 +84,7 @@ pub(super) fn refusal(denial: &Denial, mut room: HeaderMap) -> Response<Answer> 
     room.clear();
     *response.headers_mut() = room;
     let headers = response.headers_mut();
-    headers.reserve(8);
+    headers.reserve(FIELDS / 2);
     headers.insert(
         CONTENT_TYPE,
         HeaderValue::from_static("application/problem+json"),

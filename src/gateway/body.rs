@@ -79,9 +79,9 @@ impl RequestBody {
         }
     }
 
-    /// Whether its client has left.
-    pub(super) fn has_nobody(&self) -> bool {
-        self.connection.has_left()
+    /// Whether its client may have left ([`Connection::may_have_left`]).
+    pub(super) fn may_have_nobody(&self) -> bool {
+        self.connection.may_have_left()
     }
 
     /// Whether all of it has come.
@@ -210,28 +210,36 @@ impl RequestBody {
         const ENDED_EARLY: Denial = Denial::MalformedRequest {
             reason: "the body ended early or is not framed correctly",
         };
-        self.connection.awaits_body(true);
-        let outcome = self.next_data().await;
-        self.connection.awaits_body(false);
-        let data = outcome.map_err(|_| ENDED_EARLY)?;
-        if data.is_some() {
-            return Ok(data);
+        let awaiting = Awaiting::on(&*self.connection);
+        while let Some(frame) = self.incoming.frame().await {
+            let frame = frame.map_err(|_| ENDED_EARLY)?;
+            if let Ok(data) = frame.into_data()
+                && !data.is_empty()
+            {
+                return Ok(Some(data));
+            }
         }
+        drop(awaiting);
         if self.may_be_reset && !self.incoming.is_end_stream() {
             return Err(ENDED_EARLY);
         }
         self.ended = true;
         Ok(None)
     }
+}
 
-    async fn next_data(&mut self) -> hyper::Result<Option<Bytes>> {
-        while let Some(frame) = self.incoming.frame().await {
-            if let Ok(data) = frame?.into_data()
-                && !data.is_empty()
-            {
-                return Ok(Some(data));
-            }
-        }
-        Ok(None)
+/// A request waits for its body, until dropped.
+struct Awaiting<'c>(&'c dyn Connection);
+
+impl<'c> Awaiting<'c> {
+    fn on(connection: &'c dyn Connection) -> Self {
+        connection.awaits_body(true);
+        Self(connection)
+    }
+}
+
+impl Drop for Awaiting<'_> {
+    fn drop(&mut self) {
+        self.0.awaits_body(false);
     }
 }

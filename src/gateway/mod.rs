@@ -56,7 +56,7 @@ use identify::Identified;
 use inbound::Inbound;
 use outbound::Preferences;
 use ownership::{Changes, Owners};
-use pace::Pace;
+use pace::{Pace, line_up};
 use rustls::ServerConfig;
 use spending::Spending;
 use std::cell::{Cell, RefCell};
@@ -73,8 +73,9 @@ const REQUEST: usize = 6 * 1024;
 
 /// A client's connection, as a request needs to know it.
 pub trait Connection {
-    /// Whether the client says no more: it has closed, or only its own side.
-    fn has_left(&self) -> bool;
+    /// Whether the client may have left together with its request: it has closed, or only its own side, or nobody has
+    /// looked.
+    fn may_have_left(&self) -> bool;
 
     /// A request waits for more of its body, or does so no longer.
     fn awaits_body(&self, awaits: bool);
@@ -231,8 +232,10 @@ impl Gateway {
                     is_fit = is_fit_for_another(&head, &mut body, &denial).await
                         && over.is_none()
                         && !after.is_last;
-                    let room = std::mem::take(&mut head.headers);
-                    let response = answer::refusal(&denial, room);
+                    // A long head's room may be held for as long as the client takes to read.
+                    let room = Some(std::mem::take(&mut head.headers));
+                    let room = room.filter(|fields| fields.capacity() <= answer::FIELDS);
+                    let response = answer::refusal(&denial, room.unwrap_or_default());
                     refused = Some(denial);
                     response
                 }
@@ -266,10 +269,10 @@ impl Gateway {
         let current = self.current();
         let judging = self.judge(&current, head, body, evidence, entry);
         let (judged, mut forward, _held) = judging.await?;
-        if body.has_nobody() {
-            // Whoever serves the connection sees it, and ends this: a request whose client has left together with it
-            // must not reach for the upstream.
-            tokio::task::yield_now().await;
+        if body.may_have_nobody() {
+            // Whoever serves the connection looks, and ends this if so: a request whose client has left together with
+            // it must not reach for the upstream.
+            line_up().await;
         }
         let settling = self.settle(judged, &current, forward.deadline, entry);
         let (allowed, veil) = match settling.await? {

@@ -33,8 +33,8 @@ impl Pace {
     }
 }
 
-/// Goes behind the tasks that are ready now.
-async fn line_up() {
+/// Goes behind the tasks that are ready now, and before those that do so after it.
+pub(super) async fn line_up() {
     let mut has_lined_up = false;
     poll_fn(|cx| {
         if std::mem::replace(&mut has_lined_up, true) {

@@ -331,6 +331,7 @@ fn finishing<C: Future>(
 ) -> impl Future<Output = Option<C::Output>> {
     let mut asked = false;
     poll_fn(move |cx| {
+        notes.turns();
         let was_idle = notes.is_idle();
         if let Poll::Ready(output) = connection.as_mut().poll(cx) {
             return Poll::Ready(Some(output));

@@ -57,6 +57,18 @@ pub(super) enum Order {
     Abort(Option<BareClose>),
 }
 
+/// What stands behind the bytes that were read, where one request comes at a time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Behind {
+    /// The client's end, or nobody has looked.
+    #[default]
+    Unknown,
+    /// There was nothing when they were read.
+    Nothing,
+    /// There is nothing in this turn of the connection's task either, which is woken when something comes.
+    NothingNow,
+}
+
 /// One connection's notes.
 #[derive(Debug)]
 pub(super) struct Notes {
@@ -78,8 +90,8 @@ pub(super) struct Notes {
     parked: Cell<bool>,
     /// The client was told that the connection closes.
     closing: Cell<bool>,
-    /// The client's end was met behind what it sent.
-    left: Cell<bool>,
+    /// What stands behind the bytes that were read.
+    behind: Cell<Behind>,
     /// The request waits for its body, and so the connection is read.
     awaits_body: Cell<bool>,
     /// A request has come.
@@ -110,7 +122,7 @@ impl Notes {
             finishing: Cell::default(),
             parked: Cell::default(),
             closing: Cell::default(),
-            left: Cell::default(),
+            behind: Cell::default(),
             awaits_body: Cell::default(),
             asked: Cell::default(),
             steady: Cell::default(),
@@ -238,9 +250,21 @@ impl Notes {
         is_answering && !self.awaits_body.get() && !self.multiplexed.get()
     }
 
-    /// The client's end stands behind what it has sent.
-    pub(super) fn leaves(&self) {
-        self.left.set(true);
+    /// What stands behind the bytes that were read, from now on.
+    pub(super) fn sees(&self, behind: Behind) {
+        self.behind.set(behind);
+    }
+
+    /// Whether somebody has looked in this turn of the connection's task, so that nobody need look again.
+    pub(super) fn has_looked(&self) -> bool {
+        self.behind.get() == Behind::NothingNow
+    }
+
+    /// The connection's task has another turn, perhaps because something has come.
+    pub(super) fn turns(&self) {
+        if self.has_looked() {
+            self.sees(Behind::Nothing);
+        }
     }
 
     /// Gives the order that is due, unless it was given before.
@@ -340,8 +364,8 @@ impl Notes {
 }
 
 impl Connection for Notes {
-    fn has_left(&self) -> bool {
-        self.left.get()
+    fn may_have_left(&self) -> bool {
+        self.behind.get() == Behind::Unknown && !self.multiplexed.get()
     }
 
     fn awaits_body(&self, awaits: bool) {
@@ -419,7 +443,6 @@ impl Busy {
         notes.in_flight.set(notes.in_flight.get() + 1);
         notes.steady.set(notes.asked.replace(true));
         notes.answering.set(None);
-        notes.awaits_body.set(false);
         notes.enter(Phase::Busy);
         Self {
             notes: Rc::clone(notes),

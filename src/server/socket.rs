@@ -3,7 +3,7 @@
 //! bounded rest is read and thrown away, since unread bytes would turn the close into a reset that may
 //! overtake the answer (RFC 9112 section 9.6).
 
-use super::notes::{Notes, Order, Phase};
+use super::notes::{Behind, Notes, Order, Phase};
 use crate::gateway::Stream;
 use std::future::poll_fn;
 use std::io;
@@ -38,8 +38,8 @@ pub(super) struct Socket {
     /// Bytes that were read to tell the protocol, and are to be read again.
     begin: Vec<u8>,
     ended: bool,
-    /// Since the task was woken, all was read that there is.
-    drained: bool,
+    /// The client's end was met behind what was read of it.
+    gone: bool,
     shut: bool,
     thrown_away: usize,
     /// What was read since another task had its turn, over HTTP/2.
@@ -53,7 +53,7 @@ impl Socket {
             notes,
             begin: Vec::new(),
             ended: false,
-            drained: false,
+            gone: false,
             shut: false,
             thrown_away: 0,
             in_turn: 0,
@@ -118,44 +118,47 @@ impl Socket {
     /// Fails if the client has gone while its request is answered. hyper would look too, but only with a buffer for what
     /// it reads, and while the head of the request holds its buffer that is another one of 8 KiB for each request.
     ///
-    /// What arrives instead is the next request, and is put back; until that is read nobody looks again.
+    /// What arrives instead is put back, and where that is much nobody looks again until it is read: it is the next
+    /// request, or the rest of this one's body while it waits for something else.
     fn hears(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        let is_known = std::mem::take(&mut self.drained);
-        if is_known || !self.begin.is_empty() || !self.notes.is_unread() {
+        if !self.notes.is_unread() || self.notes.has_looked() || self.begin.len() >= AWAKENING {
             return Ok(());
         }
         let mut space = [const { MaybeUninit::uninit() }; AWAKENING];
         let mut buffer = ReadBuf::uninit(&mut space);
-        if Pin::new(&mut *self)
-            .poll_read(cx, &mut buffer)?
-            .is_pending()
-        {
-            return Ok(());
-        }
-        if buffer.filled().is_empty() {
+        self.reads_on(cx, &mut buffer);
+        if self.gone {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        self.begin = buffer.filled().to_vec();
-        // Should hyper be waiting for these bytes, the readiness that would have woken it is gone.
-        cx.waker().wake_by_ref();
+        if !buffer.filled().is_empty() {
+            self.begin.extend_from_slice(buffer.filled());
+            // Should hyper be waiting for these bytes, the readiness that would have woken it is gone.
+            cx.waker().wake_by_ref();
+        }
         Ok(())
     }
 
-    /// Reads what more there is behind what was read, and whether that is the client's end: one that leaves together
-    /// with its request. It costs no system call where there is nothing, and nobody need look again then. An error,
-    /// or the end, will be met again.
+    /// Reads all that there is, as far as there is room, and whether the client's end stands behind it. It costs no
+    /// system call where there is nothing.
     fn reads_on(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) {
-        while buffer.remaining() > 0 {
+        self.notes.sees(Behind::Unknown);
+        while !self.gone && buffer.remaining() > 0 {
             let before = buffer.filled().len();
-            match Pin::new(&mut self.stream).poll_read(cx, buffer) {
-                Poll::Ready(Ok(())) if buffer.filled().len() > before => self.notes.has_read(),
-                Poll::Ready(Ok(())) => return self.notes.leaves(),
-                Poll::Ready(Err(_)) => return,
-                Poll::Pending => {
-                    self.drained = true;
-                    return;
-                }
+            let outcome = Pin::new(&mut self.stream).poll_read(cx, buffer);
+            let new = buffer.filled().get(before..).unwrap_or_default();
+            match outcome {
+                Poll::Ready(Ok(())) if !new.is_empty() => self.has_read(new),
+                // A failure is an end too, and TLS would not tell it again.
+                Poll::Ready(_) => self.gone = true,
+                Poll::Pending => return self.notes.sees(Behind::NothingNow),
             }
+        }
+    }
+
+    /// Empty lines before a request mean nothing (RFC 9112 section 2.2).
+    fn has_read(&self, bytes: &[u8]) {
+        if !is_blank(bytes) {
+            self.notes.has_read();
         }
     }
 
@@ -196,17 +199,13 @@ impl AsyncRead for Socket {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if !self.begin.is_empty() {
-            // Empty lines before a request mean nothing (RFC 9112 section 2.2).
-            if !is_blank(&self.begin) {
-                self.notes.has_read();
-            }
+            self.has_read(&self.begin);
             let count = self.begin.len().min(buffer.remaining());
             buffer.put_slice(self.begin.get(..count).unwrap_or_default());
             self.begin.drain(..count);
-            if self.begin.is_empty() && buffer.remaining() > 0 {
+            if self.begin.is_empty() {
                 self.begin = Vec::new();
-                // Together with what follows: hyper's buffer grows when a read leaves it almost empty. An
-                // error or the end will be met again.
+                // Together with what follows: hyper's buffer grows when a read leaves it almost empty.
                 self.reads_on(cx, buffer);
             }
             return Poll::Ready(Ok(()));
@@ -216,18 +215,21 @@ impl AsyncRead for Socket {
             // Comes back when the tasks that are ready now have run.
             return pin!(tokio::task::yield_now()).poll(cx).map(Ok);
         }
+        if self.gone {
+            self.ended = true;
+            return Poll::Ready(Ok(()));
+        }
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
-        if self.notes.is_multiplexed() {
-            self.in_turn += buffer.filled().len() - before;
-        }
-        if buffer.filled().len() > before {
+        let new = buffer.filled().get(before..).unwrap_or_default();
+        if new.is_empty() {
+            self.ended |= buffer.remaining() > 0;
+        } else if self.notes.is_multiplexed() {
+            self.in_turn += new.len();
             self.notes.has_read();
-            if !self.notes.is_multiplexed() {
-                self.reads_on(cx, buffer);
-            }
-        } else if buffer.remaining() > 0 {
-            self.ended = true;
+        } else {
+            self.has_read(new);
+            self.reads_on(cx, buffer);
         }
         Poll::Ready(Ok(()))
     }
@@ -286,3 +288,6 @@ impl AsyncWrite for Socket {
         self.throw_away(cx).map(Ok)
     }
 }
+
+#[cfg(test)]
+mod tests;
