@@ -35,7 +35,7 @@ const JOINED: usize = 2 * 1024;
 pub(super) struct Socket {
     stream: Stream,
     notes: Rc<Notes>,
-    /// Bytes that were read to tell the protocol, and are to be read again.
+    /// Bytes that were read before hyper asked for them, and are to be read again.
     begin: Vec<u8>,
     ended: bool,
     /// The client's end was met behind what was read of it.
