@@ -73,10 +73,11 @@ impl Gateway {
         entry.allow();
         entry.step(Step::Ownership);
         let memory = self.shared.owners.memory(&current.snapshot);
-        let at = || (current.snapshot.place, allowed.operation().store);
-        let watch = memory
-            .zip(forward.changes.take())
-            .map(|(memory, changes)| Watch::begin(memory, at(), changes, now()));
+        let watch = memory.zip(forward.changes.take());
+        let watch = watch.map(|(memory, changes)| {
+            let at = (current.snapshot.place, allowed.operation().store);
+            Watch::begin(memory, at, changes, now())
+        });
         let exchange = Exchange {
             current,
             allowed,

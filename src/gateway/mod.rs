@@ -1,4 +1,4 @@
-//! The corridor: one request from its head to its answer. The order of the steps in `Gateway::serve` is the
+//! The corridor: one request from its head to its answer. The order of the steps in `Gateway::judge` is the
 //! security property, so it stands in one place and is read from top to bottom. No step here knows a
 //! rule of what is allowed.
 

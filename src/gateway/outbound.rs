@@ -35,7 +35,7 @@ pub(super) struct Preferences {
 
 impl Preferences {
     pub(super) fn of(headers: &HeaderMap) -> Self {
-        let [mut accept, mut accept_encoding, mut user_agent] = [Lines::None; 3];
+        let [mut accept, mut accept_encoding, mut user_agent] = [Occurrence::None; 3];
         // One look at all of them costs less than three look-ups.
         for (name, value) in headers {
             match name.as_str() {
@@ -70,15 +70,15 @@ impl Preferences {
     }
 }
 
-/// The lines in which a field stands.
+/// How often a field stands in a head.
 #[derive(Debug, Clone, Copy)]
-enum Lines<'h> {
+enum Occurrence<'h> {
     None,
     One(&'h HeaderValue),
     Several,
 }
 
-impl<'h> Lines<'h> {
+impl<'h> Occurrence<'h> {
     fn add(&mut self, line: &'h HeaderValue) {
         *self = match self {
             Self::None => Self::One(line),
