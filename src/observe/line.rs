@@ -1,6 +1,7 @@
 //! The audit line (contract section 8): who asked for what, what was decided and what came of it.
 //! There is no field for a token, a `value`, a `description` or a body, so none can get in.
 
+use super::correlation::CorrelationId;
 use super::trace::Trace;
 use crate::denial::{Code, push_text};
 use crate::identity::Means;
@@ -10,48 +11,6 @@ use http::Method;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::time::Duration;
-
-/// The id under which a request is known on both sides of the gateway: a UUID (RFC 9562).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CorrelationId([u8; Self::LENGTH]);
-
-impl CorrelationId {
-    const LENGTH: usize = 36;
-
-    /// The caller's own, if it is a UUID.
-    pub fn parse(text: &[u8]) -> Option<Self> {
-        let text: [u8; Self::LENGTH] = text.try_into().ok()?;
-        let formed = text.iter().enumerate().all(|(index, byte)| match index {
-            8 | 13 | 18 | 23 => *byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        });
-        formed.then_some(Self(text))
-    }
-
-    /// A version 4 UUID from random bytes.
-    pub fn from_random(mut bytes: [u8; 16]) -> Self {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let [_, _, _, _, _, _, version, _, variant, ..] = &mut bytes;
-        *version = *version & 0x0f | 0x40;
-        *variant = *variant & 0x3f | 0x80;
-        let mut text = [b'-'; Self::LENGTH];
-        let places = (0..Self::LENGTH).filter(|index| !matches!(index, 8 | 13 | 18 | 23));
-        let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0x0f]);
-        for (place, digit) in places.zip(digits) {
-            if let (Some(place), Some(digit)) =
-                (text.get_mut(place), DIGITS.get(usize::from(digit)))
-            {
-                *place = *digit;
-            }
-        }
-        Self(text)
-    }
-
-    /// The UUID's text.
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-}
 
 /// Where a request came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -471,27 +430,5 @@ mod tests {
         };
         let text = json(&single);
         assert!(text.contains(r#""operation":null,"method":"G`T","customer_id":null,"metafield_id":null,"namespace":null,"key":null,"permission_set":null,"decision":"allowed","code":null"#), "{text}");
-    }
-
-    #[test]
-    fn correlation_ids_are_uuids() {
-        let good = b"6ba7b810-9dad-11d1-80b4-00C04fd430c8";
-        assert_eq!(
-            CorrelationId::parse(good).map(|id| id.as_bytes().to_vec()),
-            Some(good.to_vec())
-        );
-        for bad in [
-            "",
-            "6ba7b810",
-            "6ba7b8109dad11d180b400c04fd430c8",
-            "6ba7b810-9dad-11d1-80b4-00c04fd430cg",
-            "6ba7b810-9dad-11d1-80b4_00c04fd430c8",
-            "6ba7b810-9dad-11d1-80b4-00c04fd430c8 ",
-        ] {
-            assert_eq!(CorrelationId::parse(bad.as_bytes()), None, "{bad}");
-        }
-        let fresh = CorrelationId::from_random([0; 16]);
-        assert_eq!(fresh.as_bytes(), b"00000000-0000-4000-8000-000000000000");
-        assert!(CorrelationId::parse(fresh.as_bytes()).is_some());
     }
 }

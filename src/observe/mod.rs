@@ -3,6 +3,7 @@
 mod audit;
 mod budgets;
 mod clock;
+mod correlation;
 mod counter;
 mod issuers;
 mod line;
@@ -19,8 +20,9 @@ pub use audit::{
 };
 pub use budgets::{Budgets, Waiting};
 pub use clock::{Clock, Hand};
+pub use correlation::CorrelationId;
 pub use issuers::Board;
-pub use line::{CorrelationId, Line, Outcome, Peer, Sent, Used};
+pub use line::{Line, Outcome, Peer, Sent, Used};
 pub use metrics::{BareClose, Exposition, Judged, Level, LookUp, WorkerMetrics};
 pub use recent::Recent;
 pub use reloads::{ReloadHealth, Reloads};

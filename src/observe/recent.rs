@@ -129,7 +129,8 @@ impl Decision {
 
 #[cfg(test)]
 mod tests {
-    use super::super::line::{CorrelationId, Outcome, Peer, Sent, Used};
+    use super::super::correlation::CorrelationId;
+    use super::super::line::{Outcome, Peer, Sent, Used};
     use super::*;
     use crate::policy::Item;
     use std::time::Duration;

@@ -1,7 +1,8 @@
 //! The queue's promises, with an output that does what it is told.
 
 use super::*;
-use crate::observe::line::{CorrelationId, Outcome, Peer, Sent, Used};
+use crate::observe::correlation::CorrelationId;
+use crate::observe::line::{Outcome, Peer, Sent, Used};
 use std::sync::mpsc as channel;
 
 /// An output that shows each write, and succeeds or fails as it is told.
