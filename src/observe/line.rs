@@ -7,6 +7,7 @@ use crate::denial::{Code, push_text};
 use crate::identity::Means;
 use crate::policy::Item;
 use crate::policy::vocabulary::{Id, PermissionSet, StoreHash, Verb};
+use compact_str::CompactString;
 use http::Method;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -157,7 +158,7 @@ impl Line {
     /// queue's memory is bounded whatever the lines are.
     pub fn weight(&self) -> u32 {
         let texts = |item: &Item| {
-            let length = |text: &Option<Box<str>>| text.as_ref().map_or(0, |text| text.len());
+            let length = |text: &Option<CompactString>| text.as_ref().map_or(0, CompactString::len);
             length(&item.namespace) + length(&item.key) + size_of::<Item>()
         };
         let bytes: usize = self.items.iter().flatten().map(texts).sum();

@@ -9,6 +9,7 @@ use super::rules::{Rules, UnknownFields};
 use super::vocabulary::{Id, PermissionSet, Verb};
 use crate::denial::{Code, Denial, Fault, Faults, Place, shortened};
 use bytes::Bytes;
+use compact_str::CompactString;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -23,9 +24,9 @@ pub struct Item {
     /// `permission_set`
     pub permission_set: Option<PermissionSet>,
     /// `namespace`
-    pub namespace: Option<Box<str>>,
+    pub namespace: Option<CompactString>,
     /// `key`
-    pub key: Option<Box<str>>,
+    pub key: Option<CompactString>,
     /// `resource_id`: the customer's id, as far as the body says
     pub resource_id: Option<Id>,
 }
@@ -55,7 +56,10 @@ pub(super) fn judge(
         .iter()
         .find(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
     let read = match (operation.verb, start) {
-        (Verb::Create | Verb::Update, Some(b'{')) => judge.one(),
+        (Verb::Create | Verb::Update, Some(b'{')) => {
+            judge.items.reserve_exact(1);
+            judge.one()
+        }
         (Verb::CreateBatch | Verb::UpdateBatch, Some(b'[')) => judge.batch(),
         (Verb::DeleteBatch, Some(b'[')) => judge.ids(),
         (Verb::DeleteBatch, None) => {
