@@ -35,6 +35,30 @@ pub(super) enum Message {
     Reopen,
 }
 
+/// The places of a batch's lines.
+#[derive(Default)]
+struct Places {
+    all: Option<OwnedSemaphorePermit>,
+    lines: u64,
+}
+
+impl Places {
+    fn add(&mut self, place: OwnedSemaphorePermit) {
+        self.lines += 1;
+        match &mut self.all {
+            // All are of one queue. Together they are given back at the cost of one.
+            Some(all) => all.merge(place),
+            None => self.all = Some(place),
+        }
+    }
+
+    /// Says of how many lines they were.
+    fn give_back(&mut self) -> u64 {
+        self.all = None;
+        std::mem::take(&mut self.lines)
+    }
+}
+
 /// Where the lines go.
 pub(super) struct Sink {
     output: Box<dyn Write + Send>,
@@ -94,14 +118,14 @@ pub(super) fn write_lines(
     audience: &mut Audience,
 ) {
     let mut batch = Vec::with_capacity(BATCH);
-    let mut places = Vec::new();
+    let mut places = Places::default();
     let mut shown = Vec::new();
     while let Some(first) = messages.blocking_recv() {
         let mut next = Some(first);
         while let Some(message) = next {
             if let Message::Line(line, place) = message {
                 line.push_json(&mut batch);
-                places.push(place);
+                places.add(place);
                 if !audience.is_empty() {
                     shown.push(line);
                 }
@@ -116,11 +140,9 @@ pub(super) fn write_lines(
             sink.reopen();
         }
         write_all(&batch, &mut sink, state);
-        state
-            .written
-            .fetch_add(places.len() as u64, Ordering::Relaxed);
+        let lines = places.give_back();
+        state.written.fetch_add(lines, Ordering::Relaxed);
         let was_full = batch.len() >= BATCH;
-        places.clear();
         batch.clear();
         batch.shrink_to(KEPT);
         if !was_full && !messages.is_closed() {
