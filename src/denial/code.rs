@@ -1,6 +1,6 @@
 //! The stable words of refusals, each with the one status it comes with.
 
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $word:literal, $status:ident;)*) => {
@@ -16,6 +16,11 @@ macro_rules! codes {
             /// The word. It is never renamed.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $word,)* }
+            }
+
+            /// The word as the value of a field.
+            pub const fn header(self) -> HeaderValue {
+                match self { $(Self::$name => const { HeaderValue::from_static($word) },)* }
             }
 
             /// The status that the word always comes with.
@@ -156,6 +161,13 @@ mod tests {
     fn codes_stand_at_their_discriminants() {
         for (index, code) in Code::ALL.iter().enumerate() {
             assert_eq!(*code as usize, index);
+        }
+    }
+
+    #[test]
+    fn a_code_is_its_word_in_a_field() {
+        for code in Code::ALL {
+            assert_eq!(code.header(), code.as_str());
         }
     }
 }

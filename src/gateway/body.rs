@@ -194,7 +194,7 @@ impl RequestBody {
             return false;
         }
         {
-            let mut rest = pin!(async { while let Ok(Some(_)) = self.next_piece().await {} });
+            let mut rest = pin!(self.throw_away());
             // As with those that are judged, most have come.
             let at_once = poll_fn(|cx| Poll::Ready(rest.as_mut().poll(cx))).await;
             if at_once.is_pending() {
@@ -203,6 +203,10 @@ impl RequestBody {
             }
         }
         self.has_ended()
+    }
+
+    async fn throw_away(&mut self) {
+        while !self.has_ended() && matches!(self.next_piece().await, Ok(Some(_))) {}
     }
 
     /// The next piece of data that is not empty; trailers are dropped.
