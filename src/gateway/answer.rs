@@ -26,6 +26,9 @@ pub(super) const FIELDS: usize = 16;
 /// The marker of every answer that the gateway made itself.
 const X_GATEWAY_CODE: HeaderName = HeaderName::from_static("x-gateway-code");
 
+const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+
 /// The body of an answer.
 #[expect(missing_debug_implementations, reason = "a body is nothing to print")]
 pub enum Answer {
@@ -64,33 +67,31 @@ pub struct Streamed {
     room: Option<Hold>,
 }
 
-/// What a streamed answer needs of its surroundings.
-pub(super) struct Surroundings {
-    pub(super) credential: Arc<Credential>,
-    /// The longest pause within a body.
-    pub(super) patience: Duration,
-    /// The longest time for all of a body that is passed on while it arrives.
-    pub(super) answer_timeout: Duration,
-    pub(super) pool: Rc<Pool>,
+/// The room of these fields for others. Not that of a long head, which would be held for as long as the client takes to
+/// read.
+pub(super) fn room(fields: &mut HeaderMap) -> HeaderMap {
+    let mut room = std::mem::take(fields);
+    room.clear();
+    if room.capacity() <= FIELDS {
+        room
+    } else {
+        HeaderMap::new()
+    }
 }
 
 /// The gateway's own answer to a request that is refused or has failed, in whose room for fields it finds its own.
-pub(super) fn refusal(denial: &Denial, mut room: HeaderMap) -> Response<Answer> {
+pub(super) fn refusal(denial: &Denial, room: HeaderMap) -> Response<Answer> {
     let code = denial.code();
     let mut response = Response::new(Answer::Whole(Whole {
         piece: Some(Piece::free(Bytes::from(denial.to_json()))),
     }));
     *response.status_mut() = code.status();
-    room.clear();
     *response.headers_mut() = room;
     let headers = response.headers_mut();
     headers.reserve(FIELDS / 2);
-    headers.insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("application/problem+json"),
-    );
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(X_GATEWAY_CODE, HeaderValue::from_static(code.as_str()));
+    headers.insert(CONTENT_TYPE, PROBLEM);
+    headers.insert(CACHE_CONTROL, NO_STORE);
+    headers.insert(X_GATEWAY_CODE, code.header());
     match (denial, code.status()) {
         (Denial::MethodNotAllowed { allow }, _) => {
             headers.insert(ALLOW, HeaderValue::from_static(allow));
@@ -124,11 +125,7 @@ pub(super) fn strip_body(response: &mut Response<Answer>) {
 }
 
 /// BigCommerce's answer as it is passed on. The entry is finished now, or by the streamed body.
-pub(super) fn pass_on(
-    inbound: Inbound,
-    mut entry: Entry,
-    around: Surroundings,
-) -> Response<Answer> {
+pub(super) fn pass_on(inbound: Inbound, entry: &mut Entry) -> Response<Answer> {
     let body = match inbound.body {
         InboundBody::Whole { body, room, .. } => {
             entry.answered();
@@ -136,7 +133,12 @@ pub(super) fn pass_on(
                 piece: Some(Piece::within(body, room)),
             })
         }
-        InboundBody::Begun { begin, room, rest } => Answer::Streamed(Box::new(Streamed {
+        InboundBody::Begun {
+            begin,
+            room,
+            rest,
+            around,
+        } => Answer::Streamed(Box::new(Streamed {
             begin,
             rest: Some(rest),
             held: BytesMut::new(),
@@ -145,7 +147,7 @@ pub(super) fn pass_on(
             until: now() + around.answer_timeout,
             pause: None,
             pool: around.pool,
-            entry,
+            entry: entry.hand_on(),
             room: Some(room),
         })),
     };

@@ -7,8 +7,11 @@ use std::sync::Arc;
 
 /// So many bytes, shared.
 #[derive(Debug, Clone)]
-pub(super) struct Budget {
-    left: Rc<Cell<usize>>,
+pub(super) struct Budget(Rc<Bytes>);
+
+#[derive(Debug)]
+struct Bytes {
+    left: Cell<usize>,
     /// Where it is shown how many are taken.
     level: Arc<Level>,
 }
@@ -27,10 +30,10 @@ pub(super) struct Spent;
 impl Budget {
     /// A budget whose level is shown.
     pub(super) fn new(bytes: usize, level: &Arc<Level>) -> Self {
-        Self {
-            left: Rc::new(Cell::new(bytes)),
+        Self(Rc::new(Bytes {
+            left: Cell::new(bytes),
             level: Arc::clone(level),
-        }
+        }))
     }
 
     /// A share of nothing yet.
@@ -46,9 +49,9 @@ impl Hold {
     /// Sees to it that the share is at least this many bytes.
     pub(super) fn cover(&mut self, bytes: usize) -> Result<(), Spent> {
         let more = bytes.saturating_sub(self.taken);
-        let left = self.budget.left.get().checked_sub(more).ok_or(Spent)?;
-        self.budget.left.set(left);
-        self.budget.level.rise(more);
+        let Bytes { left, level } = &*self.budget.0;
+        left.set(left.get().checked_sub(more).ok_or(Spent)?);
+        level.rise(more);
         self.taken += more;
         Ok(())
     }
@@ -56,8 +59,9 @@ impl Hold {
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        self.budget.left.set(self.budget.left.get() + self.taken);
-        self.budget.level.fall(self.taken);
+        let Bytes { left, level } = &*self.budget.0;
+        left.set(left.get() + self.taken);
+        level.fall(self.taken);
     }
 }
 
@@ -80,6 +84,6 @@ mod tests {
         assert_eq!(two.cover(10), Ok(()));
         assert_eq!(two.cover(11), Err(Spent));
         drop(two);
-        assert_eq!((budget.left.get(), level.get()), (10, 0));
+        assert_eq!((budget.0.left.get(), level.get()), (10, 0));
     }
 }

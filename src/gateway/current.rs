@@ -8,6 +8,7 @@ use crate::config::{Live, Snapshot};
 use crate::identity::Caller;
 use crate::observe::{Tally, WorkerMetrics};
 use std::cell::OnceCell;
+use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -19,7 +20,23 @@ pub(super) struct Current {
     pub(super) bodies: Budget,
     pub(super) answers: Budget,
     /// Where each caller's requests are counted, once it has come.
-    tallies: Box<[OnceCell<Arc<Tally>>]>,
+    tallies: Box<[OnceCell<Counted>]>,
+}
+
+/// Where a caller's requests on this worker are counted. Each of them shares it, which costs nothing among threads.
+#[derive(Debug, Clone)]
+pub(super) struct Counted(Rc<Shown>);
+
+/// The same as the metrics' page shares it.
+#[derive(Debug)]
+struct Shown(Arc<Tally>);
+
+impl Deref for Counted {
+    type Target = Tally;
+
+    fn deref(&self) -> &Tally {
+        &self.0.0
+    }
 }
 
 impl Current {
@@ -50,11 +67,10 @@ impl Current {
     }
 
     /// Where a caller's requests are counted.
-    pub(super) fn tally(&self, caller: &Caller, metrics: &WorkerMetrics) -> Option<Arc<Tally>> {
+    pub(super) fn tally(&self, caller: &Caller, metrics: &WorkerMetrics) -> Option<Counted> {
         let tally = self.tallies.get(caller.number)?;
-        Some(Arc::clone(
-            tally.get_or_init(|| metrics.caller(&caller.name)),
-        ))
+        let counted = tally.get_or_init(|| Counted(Rc::new(Shown(metrics.caller(&caller.name)))));
+        Some(counted.clone())
     }
 
     /// Whether it is of the snapshot in force.
@@ -92,7 +108,7 @@ impl Current {
     }
 }
 
-fn tallies(snapshot: &Snapshot) -> Box<[OnceCell<Arc<Tally>>]> {
+fn tallies(snapshot: &Snapshot) -> Box<[OnceCell<Counted>]> {
     std::iter::repeat_with(OnceCell::new)
         .take(snapshot.callers.count())
         .collect()

@@ -1,12 +1,13 @@
 //! The record of one request. The entry writes its audit line when the outcome is known, and at the
 //! latest when it is dropped: also if the client goes away in the middle.
 
+use super::current::Counted;
 use super::spending::Spending;
 use super::upstream::Progress;
 use crate::denial::{Code, Denial};
 use crate::identity::{Identity, Unidentified};
 use crate::observe::{
-    Audit, Clock, CorrelationId, Line, Outcome, Peer, Place, Sampler, Sent, Step, Tally, Used,
+    Audit, Clock, CorrelationId, Line, Outcome, Peer, Place, Sampler, Sent, Step, Used,
     WorkerMetrics,
 };
 use crate::policy::vocabulary::StoreHash;
@@ -49,7 +50,7 @@ pub(super) struct Entry {
     /// What the request spends, where that is limited. It is held until the answer's end.
     pub(super) spending: Option<Rc<Spending>>,
     common: Rc<Common>,
-    tally: Option<Arc<Tally>>,
+    tally: Option<Counted>,
 }
 
 impl Entry {
@@ -93,6 +94,20 @@ impl Entry {
             spending: None,
             common: Rc::clone(common),
             tally: None,
+        }
+    }
+
+    /// The record goes on elsewhere. Nothing more comes of this one.
+    pub(super) fn hand_on(&mut self) -> Self {
+        Self {
+            line: self.line.take(),
+            place: self.place.take(),
+            spending: self.spending.take(),
+            progress: std::mem::take(&mut self.progress),
+            reported: std::mem::take(&mut self.reported),
+            tally: self.tally.take(),
+            common: Rc::clone(&self.common),
+            ..*self
         }
     }
 
@@ -141,7 +156,7 @@ impl Entry {
     }
 
     /// The caller is known, and its requests are counted in `tally`.
-    pub(super) fn identified(&mut self, identity: &Identity<'_>, tally: Option<Arc<Tally>>) {
+    pub(super) fn identified(&mut self, identity: &Identity<'_>, tally: Option<Counted>) {
         self.tally = tally;
         self.step(Step::Identify);
         if let Some(line) = &mut self.line {
@@ -234,13 +249,13 @@ impl Entry {
     }
 
     fn finish(&mut self, outcome: Outcome) {
-        let Some(mut line) = self.line.take() else {
+        let Some(line) = &mut self.line else {
             return;
         };
         line.outcome = outcome;
         // Who is not known cannot have more traced than is anyway.
         let is_known = line.identified_by.is_some();
-        line.trace = line.trace.filter(|trace| is_known || trace.is_turn);
+        line.trace.take_if(|trace| !is_known && !trace.is_turn);
         if let Some(trace) = &mut line.trace {
             trace.steps.push((Step::Answer, self.began.elapsed()));
         }
@@ -258,7 +273,9 @@ impl Entry {
         if let Some(code) = line.reported {
             metrics.reported(code);
         }
-        audit.record(self.place.take(), line);
+        if let Some(line) = self.line.take() {
+            audit.record(self.place.take(), line);
+        }
     }
 }
 

@@ -3,16 +3,16 @@
 
 use super::Gateway;
 use super::current::Current;
-use super::inbound::{self, Inbound, InboundBody};
-use super::outbound::{Outbound, Preferences};
+use super::inbound::{self, Inbound, InboundBody, Rest, Surroundings};
+use super::outbound::{InForce, Outbound, Preferences};
 use super::spending::Spending;
 use super::upstream::{Progress, Reply};
 use crate::denial::Denial;
 use crate::observe::{CorrelationId, Sent, Used};
 use crate::policy::vocabulary::Verb;
 use crate::policy::{Allowed, Credential};
-use http::StatusCode;
-use std::cell::RefCell;
+use http::{HeaderMap, StatusCode};
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,14 +31,10 @@ pub(super) struct Exchange<'a> {
     pub(super) preferences: &'a Preferences,
     pub(super) deadline: Instant,
     pub(super) correlation_id: CorrelationId,
+    /// What may take up the answer's fields.
+    pub(super) room: &'a Cell<HeaderMap>,
     /// What it spends, where that is limited.
     pub(super) spending: Option<&'a Spending>,
-}
-
-/// An answer, and the credential that it was given to.
-pub(super) struct Answered {
-    pub(super) inbound: Box<Inbound>,
-    pub(super) credential: Arc<Credential>,
 }
 
 impl Gateway {
@@ -49,33 +45,33 @@ impl Gateway {
         &self,
         exchange: &Exchange<'_>,
         progress: &mut Progress,
-    ) -> Result<Answered, Denial> {
+    ) -> Result<Box<Inbound>, Denial> {
         let first = self.attempt(exchange, Used::Current, progress).await;
-        let counts = self.until_it_counts(exchange, first?, progress).await;
-        let (reply, credential) = counts?;
+        let (mut reply, mut credential) = first?;
+        if exchange.spending.is_some() || reply.head.status == StatusCode::UNAUTHORIZED {
+            let counts = self.until_it_counts(exchange, (reply, credential), progress);
+            (reply, credential) = Box::pin(counts).await?;
+        }
         let is_foreign = is_anothers(reply.head.status)
             && may_be_anothers(exchange.allowed)
             && self.has_previous(exchange);
         let first = self.receive(exchange, reply, &credential).await?;
         match first.body {
             InboundBody::Whole { .. } if is_foreign => {
-                Box::pin(self.with_previous(exchange, first, credential, progress)).await
+                Box::pin(self.with_previous(exchange, first, progress)).await
             }
-            _ => Ok(Answered {
-                inbound: first,
-                credential,
-            }),
+            _ => Ok(first),
         }
     }
 
     /// Sends a request again as long as its answer says to: where it was refused for its load, when its turn has come
     /// again, and where its credential was refused, with another one.
-    async fn until_it_counts(
+    async fn until_it_counts<'a>(
         &self,
-        exchange: &Exchange<'_>,
-        first: (Reply, Arc<Credential>),
+        exchange: &Exchange<'a>,
+        first: (Reply, InForce<'a>),
         progress: &mut Progress,
-    ) -> Result<(Reply, Arc<Credential>), Denial> {
+    ) -> Result<(Reply, InForce<'a>), Denial> {
         let (mut reply, mut credential) = first;
         let mut repeats = 0;
         while let Some(spending) = exchange.spending.filter(|_| repeats < MOST_REPEATS)
@@ -112,19 +108,14 @@ impl Gateway {
         &self,
         exchange: &Exchange<'_>,
         mut first: Box<Inbound>,
-        credential: Arc<Credential>,
         progress: &mut Progress,
-    ) -> Result<Answered, Denial> {
+    ) -> Result<Box<Inbound>, Denial> {
         first.give_back(exchange.current.upstream.pool());
         let first_progress = progress.clone();
         match self.attempt(exchange, Used::Previous, progress).await {
             Ok((reply, previous)) if reply.head.status.is_success() => {
                 self.metrics.previous_credential_used();
-                let inbound = self.receive(exchange, reply, &previous).await?;
-                return Ok(Answered {
-                    inbound,
-                    credential: previous,
-                });
+                return self.receive(exchange, reply, &previous).await;
             }
             // What may have been done must not be hidden behind the first answer's "not found".
             Err(denial)
@@ -136,10 +127,7 @@ impl Gateway {
             Ok(_) | Err(_) => {}
         }
         *progress = first_progress;
-        Ok(Answered {
-            inbound: first,
-            credential,
-        })
+        Ok(first)
     }
 
     /// Receives an answer to what was sent with this credential.
@@ -147,40 +135,57 @@ impl Gateway {
         &self,
         exchange: &Exchange<'_>,
         reply: Reply,
-        credential: &Credential,
+        credential: &InForce<'_>,
     ) -> Result<Box<Inbound>, Denial> {
-        let (mut head, rest) = inbound::open(reply, credential)?;
-        let room = exchange.current.answers.hold();
+        let Exchange {
+            current, deadline, ..
+        } = *exchange;
+        let Reply {
+            mut head,
+            body,
+            turn,
+        } = reply;
+        inbound::open(&mut head, credential)?;
+        let rest = Rest::new(body, turn);
         let method = &exchange.allowed.operation().method;
         let headers = &mut head.headers;
-        let deadline = exchange.deadline;
-        let body = inbound::receive(headers, rest, method, credential, deadline, room).await?;
+        let room = current.answers.hold();
+        let around = || Surroundings {
+            credential: credential.keep(),
+            patience: current.snapshot.upstream.body_timeout,
+            answer_timeout: current.snapshot.limits.answer_timeout,
+            pool: Rc::clone(current.upstream.pool()),
+        };
+        let received =
+            inbound::receive(headers, rest, method, credential, deadline, room, &around).await;
+        let body = received?;
         Ok(Box::new(Inbound { head, body }))
     }
 
     /// Sends the request once, with the credential that is in force when it is written: a request that had
     /// to wait does not bring an old one.
-    async fn attempt(
+    async fn attempt<'a>(
         &self,
-        exchange: &Exchange<'_>,
+        exchange: &Exchange<'a>,
         which: Used,
         progress: &mut Progress,
-    ) -> Result<(Reply, Arc<Credential>), Denial> {
+    ) -> Result<(Reply, InForce<'a>), Denial> {
         let Exchange {
             current, allowed, ..
-        } = exchange;
+        } = *exchange;
         // A request may have begun before the store had a previous credential.
-        let first = pick(current, allowed, which).or_else(|| self.pick_in_force(exchange, which));
-        let first = first.ok_or(Denial::UnknownStore)?;
+        let newer = || self.pick_in_force(exchange, which).map(InForce::Newer);
+        let first = pick(current, allowed, which).map(InForce::Still);
+        let first = first.or_else(newer).ok_or(Denial::UnknownStore)?;
         progress.bear(which);
         let used = RefCell::new(first);
         let in_force = || {
             if !Rc::ptr_eq(&self.current(), current)
-                && let Some(newer) = self.pick_in_force(exchange, which)
+                && let Some(newer) = newer()
             {
                 used.replace(newer);
             }
-            Arc::clone(&used.borrow())
+            used.borrow().clone()
         };
         let outbound = Outbound {
             allowed,
@@ -188,6 +193,7 @@ impl Gateway {
             destination: current.upstream.destination(),
             preferences: exchange.preferences,
             correlation_id: exchange.correlation_id,
+            room: exchange.room,
         };
         let unit = match exchange.spending {
             Some(spending) => spending.attempt().await?,
@@ -233,17 +239,19 @@ impl Gateway {
     /// `upstream.url` the new credential is nothing for the old one to see.
     fn pick_in_force(&self, exchange: &Exchange<'_>, which: Used) -> Option<Arc<Credential>> {
         let now = self.current();
-        now.leads_where(exchange.current)
-            .then(|| pick(&now, exchange.allowed, which))
-            .flatten()
+        if now.leads_where(exchange.current) {
+            pick(&now, exchange.allowed, which).cloned()
+        } else {
+            None
+        }
     }
 }
 
-fn pick(current: &Current, allowed: &Allowed, which: Used) -> Option<Arc<Credential>> {
+fn pick<'c>(current: &'c Current, allowed: &Allowed, which: Used) -> Option<&'c Arc<Credential>> {
     let credentials = current.snapshot.credentials(&allowed.operation().store)?;
     match which {
-        Used::Current => Some(Arc::clone(&credentials.current)),
-        Used::Previous => credentials.previous.clone(),
+        Used::Current => Some(&credentials.current),
+        Used::Previous => credentials.previous.as_ref(),
     }
 }
 

@@ -2,19 +2,19 @@
 //! answer judged where the caller may not see every one.
 
 use super::Gateway;
-use super::answer::Surroundings;
 use super::current::Current;
 use super::entry::Entry;
-use super::exchange::{Answered, Exchange};
+use super::exchange::Exchange;
 use super::inbound::Inbound;
 use super::now;
 use super::outbound::Preferences;
 use super::ownership::{Changes, Proven, Prover, Watch, unveil};
 use crate::denial::Denial;
 use crate::observe::Step;
-use crate::policy::{Allowed, Credential, Judged, Unproven, Veil};
+use crate::policy::{Allowed, Unproven, Veil};
+use http::HeaderMap;
+use std::cell::Cell;
 use std::rc::Rc;
-use std::sync::Arc;
 use tokio::time::Instant;
 
 /// What a request is sent with, beside what was judged.
@@ -24,43 +24,11 @@ pub(super) struct Forward<'a> {
     /// The owners that it may change, where owners are remembered.
     pub(super) changes: Option<Changes>,
     pub(super) deadline: Instant,
-}
-
-/// What has become of a judged request before it is sent.
-pub(super) enum Settled<'a> {
-    /// It may be sent; where there is a veil, its answer is to be judged.
-    Allowed(Allowed, Option<Box<Veil<'a>>>),
-    /// It was answered by what was asked to prove it.
-    Answered(Box<Inbound>, Surroundings),
+    /// The room of the request's fields, for those of its answer.
+    pub(super) room: Cell<HeaderMap>,
 }
 
 impl Gateway {
-    /// Proves what is still to be proved.
-    pub(super) async fn settle<'a>(
-        &self,
-        judged: Judged<'a>,
-        current: &Rc<Current>,
-        deadline: Instant,
-        entry: &mut Entry,
-    ) -> Result<Settled<'a>, Denial> {
-        let unproven = match judged {
-            Judged::Allowed(allowed) => return Ok(Settled::Allowed(allowed, None)),
-            Judged::Veiled(allowed, veil) => return Ok(Settled::Allowed(allowed, Some(veil))),
-            Judged::Unproven(unproven) => unproven,
-        };
-        let store = unproven.operation().store;
-        match Box::pin(self.prove(*unproven, current, deadline, entry)).await? {
-            Proven::Allowed(allowed) => Ok(Settled::Allowed(allowed, None)),
-            Proven::Answered(inbound) => {
-                entry.allow();
-                let credentials = current.snapshot.credentials(&store);
-                let credentials = credentials.ok_or(Denial::UnknownStore)?;
-                let around = around(current, &credentials.current);
-                Ok(Settled::Answered(Box::new(inbound), around))
-            }
-        }
-    }
-
     /// Sends an allowed request, and judges its answer where that is to be judged.
     pub(super) async fn forward(
         &self,
@@ -68,7 +36,7 @@ impl Gateway {
         veil: Option<Box<Veil<'_>>>,
         forward: &mut Forward<'_>,
         entry: &mut Entry,
-    ) -> Result<(Box<Inbound>, Surroundings), Denial> {
+    ) -> Result<Box<Inbound>, Denial> {
         let current = forward.current;
         entry.allow();
         entry.step(Step::Ownership);
@@ -84,14 +52,12 @@ impl Gateway {
             preferences: &forward.preferences,
             deadline: forward.deadline,
             correlation_id: entry.correlation_id(),
+            room: &forward.room,
             spending: entry.spending.as_deref(),
         };
         self.pace.keep_step().await;
         let exchanged = self.exchange(&exchange, &mut entry.progress).await;
-        let Answered {
-            mut inbound,
-            credential,
-        } = exchanged?;
+        let mut inbound = exchanged?;
         entry.step(Step::Upstream);
         if let Some(watch) = watch {
             watch.end(&inbound);
@@ -102,10 +68,11 @@ impl Gateway {
             inbound.give_back(current.upstream.pool());
             return Err(denial);
         }
-        Ok((inbound, around(current, &credential)))
+        Ok(inbound)
     }
 
-    async fn prove(
+    /// Proves what is still to be proved, or has it answered by what was asked to prove it.
+    pub(super) async fn prove(
         &self,
         unproven: Unproven<'_>,
         current: &Rc<Current>,
@@ -132,14 +99,5 @@ impl Gateway {
             deadline,
         };
         prover.prove(unproven, entry).await
-    }
-}
-
-fn around(current: &Current, credential: &Arc<Credential>) -> Surroundings {
-    Surroundings {
-        credential: Arc::clone(credential),
-        patience: current.snapshot.upstream.body_timeout,
-        answer_timeout: current.snapshot.limits.answer_timeout,
-        pool: Rc::clone(current.upstream.pool()),
     }
 }

@@ -35,7 +35,7 @@ pub(super) fn check_framing(headers: &mut HeaderMap) -> Result<(), Denial> {
             "transfer-encoding" => is_coded = true,
             "content-length" => {
                 is_plain &= declared == Declared::Nothing;
-                is_plain &= value.as_bytes().iter().all(u8::is_ascii_digit);
+                is_plain &= is_plain_number(value.as_bytes());
                 declared.add(value.as_bytes());
             }
             _ => {}
@@ -63,6 +63,12 @@ pub(super) fn check_framing(headers: &mut HeaderMap) -> Result<(), Denial> {
         }
     }
     Ok(())
+}
+
+/// Whether everybody would write the number so.
+fn is_plain_number(digits: &[u8]) -> bool {
+    let begins_plainly = digits.len() == 1 || !digits.starts_with(b"0");
+    begins_plainly && digits.iter().all(u8::is_ascii_digit)
 }
 
 /// The length that a head declares, line by line.
@@ -96,4 +102,44 @@ fn length(line: &[u8]) -> Option<u64> {
             .then(|| digits.parse().ok())?
     });
     numbers.reduce(|one, other| one.filter(|_| one == other))?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The lengths that an answer with these has for the client.
+    fn lengths(lines: &[&'static str]) -> Option<Vec<String>> {
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append(CONTENT_LENGTH, HeaderValue::from_static(line));
+        }
+        check_framing(&mut headers).ok()?;
+        let lengths = headers.get_all(CONTENT_LENGTH).iter();
+        Some(
+            lengths
+                .map(|line| line.to_str().expect("digits").to_owned())
+                .collect(),
+        )
+    }
+
+    #[test]
+    fn a_length_is_said_once_and_as_everybody_writes_it() {
+        for lines in [
+            &["5"][..],
+            &["05"],
+            &["0000000005"],
+            &["5", "5"],
+            &["5, 5"],
+            &["5,005"],
+        ] {
+            assert_eq!(lengths(lines), Some(vec!["5".to_owned()]), "{lines:?}");
+        }
+        assert_eq!(lengths(&["0"]), Some(vec!["0".to_owned()]));
+        assert_eq!(lengths(&["00"]), Some(vec!["0".to_owned()]));
+        assert_eq!(lengths(&[]), Some(Vec::new()));
+        for lines in [&["5", "6"][..], &["5,6"], &["+5"], &["0x5"], &[""], &["5,"]] {
+            assert_eq!(lengths(lines), None, "{lines:?}");
+        }
+    }
 }

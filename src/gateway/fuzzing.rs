@@ -5,7 +5,7 @@ pub use super::pipes::{PIPE, Pipes};
 
 use super::Gateway;
 use super::head;
-use super::outbound::{Destination, Outbound, Preferences};
+use super::outbound::{Destination, InForce, Outbound, Preferences};
 use super::upstream::Wire;
 use super::upstream::comparison;
 use crate::config::Limits;
@@ -19,6 +19,7 @@ use http::request::Parts;
 use http::uri::{Authority, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use http_body_util::Full;
+use std::cell::Cell;
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -59,10 +60,11 @@ pub fn outbound(
     };
     let outbound = Outbound {
         allowed,
-        credential: &|| Arc::clone(credential),
+        credential: &|| InForce::Still(credential),
         destination: &destination,
         preferences: &Preferences::of(headers),
         correlation_id: CorrelationId::from_random([7; 16]),
+        room: &Cell::default(),
     };
     let wire = Wire::of(&outbound).expect("a target of an allowed request");
     Ok([reread(&wire.bytes()), outbound.for_http2()?])

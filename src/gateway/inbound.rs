@@ -5,7 +5,7 @@
 use super::budget::Hold;
 use super::framing::{check_framing, check_status};
 use super::outbound::X_CORRELATION_ID;
-use super::upstream::{Broken, Http1, Pool, Reply, ReplyBody};
+use super::upstream::{Broken, Http1, Pool, ReplyBody, UnderWay};
 use crate::denial::Denial;
 use crate::policy::Credential;
 use bytes::{Bytes, BytesMut};
@@ -14,8 +14,10 @@ use http::{HeaderMap, Method, Version, response};
 use hyper::body::{Body, Incoming};
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use tokio::sync::OwnedSemaphorePermit;
+use std::time::Duration;
 use tokio::task::coop::poll_proceed;
 use tokio::time::Instant;
 
@@ -52,13 +54,24 @@ pub(super) enum InboundBody {
         begin: Bytes,
         room: Hold,
         rest: Rest,
+        around: Surroundings,
     },
+}
+
+/// What an answer that is passed on while it arrives needs of its surroundings.
+pub(super) struct Surroundings {
+    pub(super) credential: Arc<Credential>,
+    /// The longest pause within a body.
+    pub(super) patience: Duration,
+    /// The longest time for all of it.
+    pub(super) answer_timeout: Duration,
+    pub(super) pool: Rc<Pool>,
 }
 
 /// The part of an answer's body that has not come yet.
 pub(super) struct Rest {
     body: ReplyBody,
-    _permit: OwnedSemaphorePermit,
+    _turn: UnderWay,
 }
 
 /// Why the rest of a body cannot be had.
@@ -73,6 +86,10 @@ pub(super) enum RestError {
 }
 
 impl Rest {
+    pub(super) fn new(body: ReplyBody, turn: UnderWay) -> Self {
+        Self { body, _turn: turn }
+    }
+
     /// The next piece of data; trailers are dropped. Cancel safe.
     pub(super) fn poll_piece(
         &mut self,
@@ -133,12 +150,8 @@ fn was_given_up(incoming: &Incoming) -> bool {
     !incoming.is_end_stream() && incoming.size_hint().exact() != Some(0)
 }
 
-/// Judges the head of an answer; gives one that may be passed on, and what is still to come.
-pub(super) fn open(
-    reply: Reply,
-    credential: &Credential,
-) -> Result<(response::Parts, Rest), Denial> {
-    let mut head = reply.head;
+/// Judges the head of an answer, and makes it one that may be passed on.
+pub(super) fn open(head: &mut response::Parts, credential: &Credential) -> Result<(), Denial> {
     check_status(head.status)?;
     check_framing(&mut head.headers)?;
     if occurs(credential, &head.headers) {
@@ -149,11 +162,7 @@ pub(super) fn open(
     // the extensions is of one connection.
     head.version = Version::HTTP_11;
     head.extensions.clear();
-    let rest = Rest {
-        body: reply.body,
-        _permit: reply.permit,
-    };
-    Ok((head, rest))
+    Ok(())
 }
 
 /// Collects what is to be collected of an answer to this method and judges it, until `deadline` at the latest and as
@@ -165,13 +174,16 @@ pub(super) async fn receive(
     credential: &Credential,
     deadline: Instant,
     mut room: Hold,
+    around: &dyn Fn() -> Surroundings,
 ) -> Result<InboundBody, Denial> {
+    let declared = rest.remaining();
     // The length of an answer to HEAD is that of another.
-    if *method != Method::HEAD && rest.remaining() > COLLECTED as u64 {
+    if *method != Method::HEAD && declared > COLLECTED as u64 {
         return Ok(InboundBody::Begun {
             begin: Bytes::new(),
             room,
             rest,
+            around: around(),
         });
     }
     let (begin, ended) = collect(&mut rest, deadline, &mut room).await?;
@@ -179,10 +191,16 @@ pub(super) async fn receive(
         return Err(Denial::CredentialEchoed);
     }
     if !ended {
-        return Ok(InboundBody::Begun { begin, room, rest });
+        return Ok(InboundBody::Begun {
+            begin,
+            room,
+            rest,
+            around: around(),
+        });
     }
-    if *method != Method::HEAD {
-        // hyper writes the exact length of what it is given.
+    // What was read by a length has that length. Without one hyper writes the exact length of what it is given.
+    let is_said = declared > 0 && declared == begin.len() as u64;
+    if *method != Method::HEAD && !is_said {
         headers.remove(CONTENT_LENGTH);
     }
     Ok(InboundBody::Whole {
@@ -255,9 +273,16 @@ async fn collect(
     let mut first = Bytes::new();
     let mut all = BytesMut::new();
     loop {
-        let piece = poll_fn(|cx| rest.poll_piece(cx));
-        let Ok(piece) = tokio::time::timeout_at(deadline, piece).await else {
-            break;
+        // Most have come with the head, and need no timer.
+        let piece = match poll_fn(|cx| Poll::Ready(rest.poll_piece(cx))).await {
+            Poll::Ready(piece) => piece,
+            Poll::Pending => {
+                let piece = poll_fn(|cx| rest.poll_piece(cx));
+                let Ok(piece) = tokio::time::timeout_at(deadline, piece).await else {
+                    break;
+                };
+                piece
+            }
         };
         let Some(piece) = piece else {
             return Ok((if all.is_empty() { first } else { all.freeze() }, true));

@@ -42,12 +42,11 @@ use crate::identity::{Caller, Digest, Evidence, Memory};
 use crate::observe::{Audit, Clock, Peer, Step, Waiting, WorkerMetrics};
 use crate::policy::vocabulary::StoreHash;
 use crate::policy::{Judged, Route, permit};
-use answer::Surroundings;
 use body::{Announced, RequestBody};
 use budget::Hold;
 use current::Current;
 use entry::{Common, Entry};
-use forward::{Forward, Settled};
+use forward::Forward;
 use http::header::{CONNECTION, EXPECT};
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, Version};
@@ -55,7 +54,7 @@ use hyper::body::Incoming;
 use identify::Identified;
 use inbound::Inbound;
 use outbound::Preferences;
-use ownership::{Changes, Owners};
+use ownership::{Changes, Owners, Proven};
 use pace::{Pace, line_up};
 use rustls::ServerConfig;
 use spending::Spending;
@@ -215,7 +214,10 @@ impl Gateway {
             let id = entry.correlation_id();
             let (mut is_fit, mut after) = (true, After::default());
             let served = match over {
-                None => self.serve(&head, &mut body, &evidence, &mut entry).await,
+                None => {
+                    self.serve(&mut head, &mut body, &evidence, &mut entry)
+                        .await
+                }
                 Some(bound) => Err(Denial::Overloaded { bound }),
             };
             let spending = entry.spending.clone();
@@ -225,17 +227,14 @@ impl Gateway {
             });
             let mut refused = None;
             let mut response = match served {
-                Ok((inbound, around)) => answer::pass_on(*inbound, entry, around),
+                Ok(inbound) => answer::pass_on(*inbound, &mut entry),
                 Err(denial) => {
                     // Only another connection can bring another certificate.
                     after.is_last = denial == Denial::ExpiredCertificate;
                     is_fit = is_fit_for_another(&head, &mut body, &denial).await
                         && over.is_none()
                         && !after.is_last;
-                    // A long head's room may be held for as long as the client takes to read.
-                    let room = Some(std::mem::take(&mut head.headers));
-                    let room = room.filter(|fields| fields.capacity() <= answer::FIELDS);
-                    let response = answer::refusal(&denial, room.unwrap_or_default());
+                    let response = answer::refusal(&denial, answer::room(&mut head.headers));
                     refused = Some(denial);
                     response
                 }
@@ -261,11 +260,11 @@ impl Gateway {
     /// request that waits for its answer keeps nothing of what it took to judge it.
     async fn serve(
         &self,
-        head: &Parts,
+        head: &mut Parts,
         body: &mut RequestBody,
         evidence: &Evidence,
         entry: &mut Entry,
-    ) -> Result<(Box<Inbound>, Surroundings), Denial> {
+    ) -> Result<Box<Inbound>, Denial> {
         let current = self.current();
         let judging = self.judge(&current, head, body, evidence, entry);
         let (judged, mut forward, _held) = judging.await?;
@@ -274,17 +273,27 @@ impl Gateway {
             // it must not reach for the upstream.
             line_up().await;
         }
-        let settling = self.settle(judged, &current, forward.deadline, entry);
-        let (allowed, veil) = match settling.await? {
-            Settled::Allowed(allowed, veil) => (allowed, veil),
-            Settled::Answered(inbound, around) => return Ok((inbound, around)),
+        let (allowed, veil) = match judged {
+            Judged::Allowed(allowed) => (allowed, None),
+            Judged::Veiled(allowed, veil) => (allowed, Some(veil)),
+            Judged::Unproven(unproven) => {
+                let proving = self.prove(*unproven, &current, forward.deadline, entry);
+                match Box::pin(proving).await? {
+                    Proven::Allowed(allowed) => (allowed, None),
+                    Proven::Answered(inbound) => {
+                        entry.allow();
+                        return Ok(Box::new(inbound));
+                    }
+                }
+            }
         };
+        forward.room.set(answer::room(&mut head.headers));
         let forwarding = self.forward(&allowed, veil, &mut forward, entry);
-        let (mut inbound, around) = forwarding.await?;
+        let mut inbound = forwarding.await?;
         // Whoever waits for a connection need not wait for this one's turn.
-        inbound.give_back(&around.pool);
+        inbound.give_back(current.upstream.pool());
         self.pace.keep_step().await;
-        Ok((inbound, around))
+        Ok(inbound)
     }
 
     /// The steps, in their order: the first that fails is the one that is told. With what is judged comes the memory
@@ -370,6 +379,7 @@ impl Gateway {
             },
             changes,
             deadline,
+            room: Cell::default(),
         };
         Ok((judged, forward, [around, hold]))
     }

@@ -9,6 +9,8 @@ use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, USER_A
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
 use http_body_util::Full;
+use std::cell::Cell;
+use std::ops::Deref;
 use std::sync::Arc;
 
 /// The header that carries a request's id on both sides.
@@ -124,14 +126,47 @@ fn is_acceptable(value: &HeaderValue) -> bool {
     (1..=TAKEN_OVER).contains(&bytes.len()) && bytes.iter().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
+/// The credential that is in force.
+#[derive(Clone)]
+pub(super) enum InForce<'a> {
+    /// The one of the snapshot that the request began with, as nearly always.
+    Still(&'a Arc<Credential>),
+    /// Another one since.
+    Newer(Arc<Credential>),
+}
+
+impl InForce<'_> {
+    /// The same for longer.
+    pub(super) fn keep(&self) -> Arc<Credential> {
+        match self {
+            Self::Still(credential) => Arc::clone(credential),
+            Self::Newer(credential) => Arc::clone(credential),
+        }
+    }
+}
+
+impl Deref for InForce<'_> {
+    type Target = Credential;
+
+    fn deref(&self) -> &Credential {
+        match self {
+            Self::Still(credential) => credential,
+            Self::Newer(credential) => credential,
+        }
+    }
+}
+
 /// A request ready to be sent, but for its form, which depends on the connection's protocol.
 pub(super) struct Outbound<'a> {
     pub(super) allowed: &'a Allowed,
     /// Gives the credential that is in force; asked each time that the request is written.
-    pub(super) credential: &'a dyn Fn() -> Arc<Credential>,
+    pub(super) credential: &'a dyn Fn() -> InForce<'a>,
     pub(super) destination: &'a Destination,
     pub(super) preferences: &'a Preferences,
     pub(super) correlation_id: CorrelationId,
+    /// What may take up the answer's fields: the room of the request's own, which are of no more use. The first answer
+    /// over HTTP/1.1 takes it.
+    pub(super) room: &'a Cell<HeaderMap>,
 }
 
 impl Outbound<'_> {

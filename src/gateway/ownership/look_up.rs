@@ -17,6 +17,7 @@ use crate::observe::LookUp;
 use crate::policy::vocabulary::Id;
 use crate::policy::{Allowed, Owner, Unproven, owner_in};
 use bytes::Bytes;
+use std::cell::Cell;
 use std::rc::Rc;
 use tokio::time::Instant;
 
@@ -180,12 +181,13 @@ impl Prover<'_> {
             preferences: &Preferences::of_look_up(),
             deadline: self.deadline,
             correlation_id: entry.correlation_id(),
+            room: &Cell::default(),
             spending: entry.spending.as_deref(),
         };
         // Not the request's own: of that, nothing has been sent.
         let mut progress = Progress::default();
         let answered = self.gateway.exchange(&exchange, &mut progress).await;
-        let mut inbound = answered.map_err(of_look_up)?.inbound;
+        let mut inbound = answered.map_err(of_look_up)?;
         inbound.give_back(self.current.upstream.pool());
         self.read(inbound, id)
     }

@@ -18,7 +18,7 @@ pub(in crate::gateway) use request::Wire;
 use super::meter::{Mark, Meter};
 use crate::gateway::stream::Stream;
 use bytes::{Bytes, BytesMut};
-use http::response;
+use http::{HeaderMap, response};
 use reader::Reader;
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -98,7 +98,7 @@ impl Http1 {
             return false;
         }
         // A task that has used up its turn would be told that there is nothing to read, whatever there is.
-        let look = poll_fn(|cx| Poll::Ready(self.poll_fill(cx).is_pending()));
+        let look = poll_fn(|cx| Poll::Ready(self.poll_look(cx).is_pending()));
         unconstrained(look).await
     }
 
@@ -125,6 +125,11 @@ impl Http1 {
     /// Whether the last request has been sent and answered to its end, and nothing came after it.
     pub(super) fn is_free(&self) -> bool {
         self.reader.is_free() && self.input.is_empty() && self.request.is_none() && !self.failed
+    }
+
+    /// The fields of the next answer take up this room.
+    pub(super) fn lend(&mut self, room: HeaderMap) {
+        self.reader.lend(room);
     }
 
     /// Sends a request and waits for the head of its answer. Where the answer comes before all of the request has
@@ -154,7 +159,7 @@ impl Http1 {
                 return Poll::Pending;
             };
             // Who has said something all the same is no dead connection.
-            let spoke = matches!(self.poll_fill(cx), Poll::Ready(Ok(1..)));
+            let spoke = matches!(self.poll_look(cx), Poll::Ready(Ok(1..)));
             return Poll::Ready(Err(if spoke {
                 Malformed::Unasked.into()
             } else {
@@ -212,9 +217,21 @@ impl Http1 {
 
     /// Reads once; gives how many bytes came, none at the end.
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.poll_input(|stream, space| Pin::new(stream).poll_read(cx, space))
+    }
+
+    /// The same for who does not wait for what will come.
+    fn poll_look(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.poll_input(|stream, space| stream.look(cx, space))
+    }
+
+    fn poll_input(
+        &mut self,
+        read: impl FnOnce(&mut Stream, &mut ReadBuf<'_>) -> Poll<io::Result<()>>,
+    ) -> Poll<io::Result<usize>> {
         let mut space = self.space.0.borrow_mut();
         let mut space = ReadBuf::new(&mut space);
-        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut space))?;
+        ready!(read(&mut self.stream, &mut space))?;
         let new = space.filled();
         self.meter.has_read(new.len());
         if self.input.is_empty() {

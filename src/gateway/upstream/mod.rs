@@ -3,12 +3,14 @@
 
 mod deadlines;
 mod dial;
+mod exchanges;
 mod failure;
 mod http1;
 mod meter;
 mod pool;
 mod progress;
 
+pub(super) use exchanges::UnderWay;
 #[cfg(feature = "fuzzing")]
 pub(super) use http1::comparison;
 pub(super) use http1::{Broken, Http1, Wire};
@@ -21,6 +23,7 @@ use crate::denial::Denial;
 use crate::observe::WorkerMetrics;
 use bytes::Bytes;
 use deadlines::{Deadlines, Elapsed};
+use exchanges::Exchanges;
 use failure::{Failed, http1_failure, http2_failure, unbuildable};
 use http::response;
 use http_body_util::Full;
@@ -31,7 +34,6 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 /// How many connections are tried for one request: an upstream that closes all of them is down, and
@@ -48,7 +50,7 @@ pub(super) struct Reply {
     pub(super) head: response::Parts,
     pub(super) body: ReplyBody,
     /// One of `upstream.connections`, given back with the reply.
-    pub(super) permit: OwnedSemaphorePermit,
+    pub(super) turn: UnderWay,
 }
 
 /// Where the body of an answer comes from.
@@ -65,7 +67,7 @@ pub(super) struct Upstream {
     destination: Destination,
     deadline: Duration,
     deadlines: Deadlines,
-    exchanges: Arc<Semaphore>,
+    exchanges: Exchanges,
     metrics: Arc<WorkerMetrics>,
 }
 
@@ -84,7 +86,7 @@ impl Upstream {
             },
             deadline: settings.deadline,
             deadlines: Deadlines::default(),
-            exchanges: Arc::new(Semaphore::new(exchanges)),
+            exchanges: Exchanges::new(exchanges),
             metrics,
         }
     }
@@ -137,8 +139,7 @@ impl Upstream {
         outbound: &Outbound<'_>,
         progress: &mut Progress,
     ) -> Result<Reply, Denial> {
-        let permit = Arc::clone(&self.exchanges).acquire_owned().await;
-        let permit = permit.map_err(|_| BUSY)?;
+        let turn = self.exchanges.begin().await;
         progress.may_connect();
         // What has closed one idle connection has closed the others too.
         let mut again = false;
@@ -150,7 +151,7 @@ impl Upstream {
             };
             let fresh = carrier.is_fresh();
             match self.attempt(carrier, outbound, progress).await {
-                Ok((head, body)) => return Ok(Reply { head, body, permit }),
+                Ok((head, body)) => return Ok(Reply { head, body, turn }),
                 Err(Failed::Unsent) if fresh && again => break,
                 Err(Failed::Unsent) => again |= fresh,
                 Err(Failed::Unanswered) if !again && outbound.may_be_sent_again() => again = true,
@@ -180,6 +181,7 @@ impl Upstream {
             } => {
                 let request = Wire::of(outbound).map_err(|error| unbuildable(&error))?;
                 progress.attempt(connection.mark());
+                connection.lend(outbound.room.take());
                 match connection.send(request, reused).await {
                     Ok(head) => Ok((head, ReplyBody::Own(connection))),
                     Err(error) => Err(http1_failure(&error, reused, progress)),

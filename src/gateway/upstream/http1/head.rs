@@ -4,7 +4,9 @@ use super::words::{FIELDS, Malformed};
 use crate::gateway::framing::Declared;
 use crate::gateway::head::is_plainly_chunked;
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, InvalidHeaderName, TRANSFER_ENCODING};
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, InvalidHeaderName, InvalidHeaderValue, TRANSFER_ENCODING,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version, response};
 use std::mem::MaybeUninit;
 
@@ -35,8 +37,12 @@ pub(super) enum Parsed {
     },
 }
 
-/// Takes a head off `input`; `None` if it is not all there.
-pub(super) fn parse(input: &mut Bytes, to_head: bool) -> Result<Option<Parsed>, Malformed> {
+/// Takes a head off `input`; `None` if it is not all there. The fields of one that is take up `room`.
+pub(super) fn parse(
+    input: &mut Bytes,
+    to_head: bool,
+    room: &mut HeaderMap,
+) -> Result<Option<Parsed>, Malformed> {
     let mut fields = [const { MaybeUninit::uninit() }; FIELDS];
     let mut parsed = httparse::Response::new(&mut []);
     let status = httparse::ParserConfig::default().parse_response_with_uninit_headers(
@@ -54,14 +60,15 @@ pub(super) fn parse(input: &mut Bytes, to_head: bool) -> Result<Option<Parsed>, 
         drop(input.split_to(length));
         return Ok(Some(Parsed::Interim));
     }
-    let mut headers = HeaderMap::with_capacity(parsed.headers.len());
+    let mut headers = std::mem::take(room);
+    headers.clear();
+    headers.reserve(parsed.headers.len());
     // Most answers have neither, and each look-up costs as much as a field.
     let (mut is_coded, mut has_options) = (false, false);
     let mut declared = Declared::Nothing;
     for field in parsed.headers.iter() {
         let name = name(field.name);
-        // The values share the head's memory.
-        let value = HeaderValue::from_maybe_shared(input.slice_ref(field.value));
+        let value = value(input, field.value);
         let (Ok(name), Ok(value)) = (name, value) else {
             return Err(Malformed::Head(httparse::Error::HeaderValue));
         };
@@ -117,6 +124,8 @@ static KNOWN: [HeaderName; 5] = [
     HeaderName::from_static("x-request-id"),
 ];
 
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
 fn name(bytes: &str) -> Result<HeaderName, InvalidHeaderName> {
     if bytes.starts_with(['x', 'X']) {
         let known = |name: &&HeaderName| name.as_str().eq_ignore_ascii_case(bytes);
@@ -125,6 +134,14 @@ fn name(bytes: &str) -> Result<HeaderName, InvalidHeaderName> {
         }
     }
     HeaderName::from_bytes(bytes.as_bytes())
+}
+
+/// The values share the head's memory, but for the one that nearly every answer has, which need not.
+fn value(head: &Bytes, bytes: &[u8]) -> Result<HeaderValue, InvalidHeaderValue> {
+    if bytes == JSON.as_bytes() {
+        return Ok(JSON);
+    }
+    HeaderValue::from_maybe_shared(head.slice_ref(bytes))
 }
 
 /// Whether an answer with this status has no body.

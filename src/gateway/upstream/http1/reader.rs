@@ -6,7 +6,7 @@ use super::chunks::Chunks;
 use super::head::{self, Framing, Parsed};
 use super::words::{Malformed, Piece};
 use bytes::Bytes;
-use http::response;
+use http::{HeaderMap, response};
 
 /// The most bytes of a head, of the whole of it.
 pub(super) const HEAD: usize = 64 * 1024;
@@ -43,6 +43,8 @@ pub(super) struct Reader {
     state: State,
     /// Whether the connection may carry another request after this answer.
     keeps: bool,
+    /// For the fields of the next head.
+    room: HeaderMap,
 }
 
 impl Reader {
@@ -50,7 +52,13 @@ impl Reader {
         Self {
             state: State::Silent,
             keeps: true,
+            room: HeaderMap::new(),
         }
+    }
+
+    /// The fields of the next head take up this room.
+    pub(super) fn lend(&mut self, room: HeaderMap) {
+        self.room = room;
     }
 
     /// The answer to a request is expected from now on.
@@ -95,7 +103,7 @@ impl Reader {
                 return within_bounds(input).map(|()| None);
             }
             let length = input.len();
-            let Some(parsed) = head::parse(input, *to_head)? else {
+            let Some(parsed) = head::parse(input, *to_head, &mut self.room)? else {
                 *seen = length;
                 return within_bounds(input).map(|()| None);
             };

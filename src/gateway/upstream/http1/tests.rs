@@ -7,6 +7,7 @@ use super::words::{Malformed, Piece};
 use super::{Http1, Space};
 use crate::gateway::stream::Stream;
 use bytes::Bytes;
+use http::{HeaderMap, HeaderValue};
 use proptest::prelude::*;
 use std::future::{Future, poll_fn};
 use std::io::Write;
@@ -135,6 +136,31 @@ fn read(bytes: &'static str) -> Result<(bool, Bytes), Malformed> {
     reader.head(&mut input)?.expect("a head");
     while let Piece::Data(_) = reader.piece(&mut input)? {}
     Ok((reader.is_free(), input))
+}
+
+#[test]
+fn an_answer_has_its_own_fields_alone_in_whatever_room() {
+    let mut room = HeaderMap::new();
+    for name in ["x-auth-token", "content-length", "content-type"] {
+        room.append(name, HeaderValue::from_static("the request's"));
+        room.append(name, HeaderValue::from_static("and another"));
+    }
+    let answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Own: a\r\nx-own: b\r\n\r\n{}";
+    for times in 1..3 {
+        let mut reader = Reader::new();
+        let mut input = Bytes::from_static(answer.as_bytes());
+        reader.lend(room);
+        reader.expect(false);
+        let head = reader.head(&mut input).expect("no error").expect("a head");
+        let mut fields = Vec::new();
+        for (name, value) in &head.headers {
+            fields.push((name.as_str(), value.as_bytes()));
+        }
+        let expected: [(&str, &[u8]); 3] =
+            [("content-length", b"2"), ("x-own", b"a"), ("x-own", b"b")];
+        assert_eq!(fields, expected, "{times}");
+        room = head.headers;
+    }
 }
 
 #[test]
