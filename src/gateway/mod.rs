@@ -33,7 +33,7 @@ pub use answer::{Answer, Broken, Streamed};
 pub use lines::{Line, Lines};
 pub use piece::Piece;
 pub use renewal::{Renewal, Renewals};
-pub use stream::Stream;
+pub use stream::{Stream, ease};
 pub use tasks::LocalExecutor;
 
 use crate::config::{Live, Made, Snapshot};

@@ -1,6 +1,9 @@
 //! One byte stream type for every door, so that hyper's connection code exists once in the program.
 
+use socket2::SockRef;
 use std::io;
+use std::net::IpAddr;
+use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -19,6 +22,17 @@ pub enum Stream {
     /// A pipe within the process.
     #[cfg(feature = "fuzzing")]
     Pipe(tokio::io::DuplexStream),
+}
+
+/// Within one machine nothing is congested, and watching for it is for nothing: BBR, which many hosts use for everything,
+/// takes 1 to 2 % of what a request costs. Reno does least, and Linux has it always and lets everybody choose it. What a
+/// listener accepts is as the listener is.
+pub fn ease(socket: &impl AsFd, address: IpAddr) {
+    if address.to_canonical().is_loopback()
+        && let Err(error) = SockRef::from(socket).set_tcp_congestion(b"reno")
+    {
+        tracing::debug!(%error, "TCP_CONGESTION could not be set");
+    }
 }
 
 impl Stream {

@@ -80,9 +80,8 @@ impl Inherited {
         // The init system leaves that to us.
         socket.set_nonblocking(true)?;
         let address = socket.local_addr()?;
-        let found = if let Some(address) = address.as_socket() {
-            let listener = TcpListener::from(OwnedFd::from(socket));
-            (Listener::Tcp(listener), Bound::Tcp(address))
+        let found = if address.as_socket().is_some() {
+            Listener::tcp(TcpListener::from(OwnedFd::from(socket)))?
         } else if let Some(path) = address.as_pathname() {
             let path = path.to_owned();
             let listener = UnixListener::from(OwnedFd::from(socket));

@@ -1,7 +1,7 @@
 //! The listening sockets: TCP, or a Unix socket with its mode set before anyone can connect.
 
 use crate::config::file::Address;
-use crate::gateway::Stream;
+use crate::gateway::{Stream, ease};
 use crate::observe::Peer;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::io::{self, ErrorKind};
@@ -86,6 +86,15 @@ pub(super) enum Listener {
     Unix(StdUnixListener),
 }
 
+impl Listener {
+    /// A socket that listens already, and where.
+    pub(super) fn tcp(listener: net::TcpListener) -> io::Result<(Self, Bound)> {
+        let address = listener.local_addr()?;
+        ease(&listener, address.ip());
+        Ok((Self::Tcp(listener), Bound::Tcp(address)))
+    }
+}
+
 /// A worker's share of a listening socket.
 #[derive(Debug)]
 pub(super) enum Door {
@@ -106,9 +115,7 @@ pub(super) fn bind(address: &Address, socket_mode: u32) -> io::Result<(Listener,
             socket.set_nonblocking(true)?;
             socket.bind(&SockAddr::from(*address))?;
             socket.listen(BACKLOG)?;
-            let listener = net::TcpListener::from(socket);
-            let bound = Bound::Tcp(listener.local_addr()?);
-            Ok((Listener::Tcp(listener), bound))
+            Listener::tcp(net::TcpListener::from(socket))
         }
         Address::Unix(path) => Ok((
             Listener::Unix(bind_unix(path, socket_mode)?),
@@ -236,6 +243,19 @@ mod tests {
             std::env::temp_dir().join(format!("metafield-gateway-{}-{name}", std::process::id()));
         fs::create_dir_all(&folder).expect("a temporary folder");
         folder
+    }
+
+    #[test]
+    fn connections_within_the_machine_are_not_paced() {
+        let (listener, bound) = bind(&Address::Tcp(([127, 0, 0, 1], 0).into()), 0).expect("a port");
+        let (Listener::Tcp(listener), Bound::Tcp(address)) = (listener, bound) else {
+            panic!("no TCP");
+        };
+        let _client = net::TcpStream::connect(address).expect("a connection");
+        listener.set_nonblocking(false).expect("a mode");
+        let (accepted, _) = listener.accept().expect("the other end");
+        let algorithm = socket2::SockRef::from(&accepted).tcp_congestion();
+        assert!(algorithm.expect("an algorithm").starts_with(b"reno"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use crate::config::UpstreamSettings;
 use crate::denial::Denial;
-use crate::gateway::stream::Stream;
+use crate::gateway::stream::{Stream, ease};
 use http::Uri;
 use hyper_util::client::legacy::connect::HttpConnector;
 use rustix::io::Errno;
@@ -89,6 +89,9 @@ impl Dialer {
                 }
             })?
             .into_inner();
+        if let Ok(peer) = tcp.peer_addr() {
+            ease(&tcp, peer.ip());
+        }
         let Some((config, name)) = &self.tls else {
             return Ok(Dialed {
                 stream: Stream::Tcp(tcp),
