@@ -68,15 +68,14 @@ pub struct Streamed {
 }
 
 /// The room of these fields for others. Not that of a long head, which would be held for as long as the client takes to
-/// read.
+/// read; also not that of one name in many lines, whose room shows only while it has them.
 pub(super) fn room(fields: &mut HeaderMap) -> HeaderMap {
     let mut room = std::mem::take(fields);
-    room.clear();
-    if room.capacity() <= FIELDS {
-        room
-    } else {
-        HeaderMap::new()
+    if room.capacity() > FIELDS || room.len() > FIELDS {
+        return HeaderMap::new();
     }
+    room.clear();
+    room
 }
 
 /// The gateway's own answer to a request that is refused or has failed, in whose room for fields it finds its own.
@@ -306,4 +305,28 @@ impl Body for Answer {
 )]
 fn now() -> Instant {
     Instant::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_room_of_a_short_head_alone_is_kept_and_empty() {
+        let named = |number: usize| HeaderName::try_from(format!("x-{number}")).expect("a name");
+        for (lines, names, kept) in [
+            (12, 12, true),
+            (12, 1, true),
+            (90, 90, false),
+            (90, 1, false),
+        ] {
+            let mut fields = HeaderMap::new();
+            for line in 0..lines {
+                fields.append(named(line % names), HeaderValue::from_static("a"));
+            }
+            let room = room(&mut fields);
+            assert!(room.is_empty() && fields.is_empty());
+            assert_eq!(room.capacity() > 0, kept, "{lines} lines, {names} names");
+        }
+    }
 }

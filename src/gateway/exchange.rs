@@ -148,7 +148,6 @@ impl Gateway {
         inbound::open(&mut head, credential)?;
         let rest = Rest::new(body, turn);
         let method = &exchange.allowed.operation().method;
-        let headers = &mut head.headers;
         let room = current.answers.hold();
         let around = || Surroundings {
             credential: credential.keep(),
@@ -157,7 +156,7 @@ impl Gateway {
             pool: Rc::clone(current.upstream.pool()),
         };
         let received =
-            inbound::receive(headers, rest, method, credential, deadline, room, &around).await;
+            inbound::receive(&mut head, rest, method, credential, deadline, room, &around).await;
         let body = received?;
         Ok(Box::new(Inbound { head, body }))
     }

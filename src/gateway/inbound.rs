@@ -10,7 +10,7 @@ use crate::denial::Denial;
 use crate::policy::Credential;
 use bytes::{Bytes, BytesMut};
 use http::header::{CONNECTION, CONTENT_LENGTH, HeaderName, HeaderValue};
-use http::{HeaderMap, Method, Version, response};
+use http::{HeaderMap, Method, StatusCode, Version, response};
 use hyper::body::{Body, Incoming};
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -168,7 +168,7 @@ pub(super) fn open(head: &mut response::Parts, credential: &Credential) -> Resul
 /// Collects what is to be collected of an answer to this method and judges it, until `deadline` at the latest and as
 /// far as there is `room`.
 pub(super) async fn receive(
-    headers: &mut HeaderMap,
+    head: &mut response::Parts,
     mut rest: Rest,
     method: &Method,
     credential: &Credential,
@@ -176,6 +176,15 @@ pub(super) async fn receive(
     mut room: Hold,
     around: &dyn Fn() -> Surroundings,
 ) -> Result<InboundBody, Denial> {
+    if head.status == StatusCode::NO_CONTENT {
+        // It has no body and no length (RFC 9110 section 8.6), whatever comes of one over HTTP/2.
+        head.headers.remove(CONTENT_LENGTH);
+        return Ok(InboundBody::Whole {
+            body: Bytes::new(),
+            room,
+            connection: rest.connection(),
+        });
+    }
     let declared = rest.remaining();
     // The length of an answer to HEAD is that of another.
     if *method != Method::HEAD && declared > COLLECTED as u64 {
@@ -201,7 +210,7 @@ pub(super) async fn receive(
     // What was read by a length has that length. Without one hyper writes the exact length of what it is given.
     let is_said = declared > 0 && declared == begin.len() as u64;
     if *method != Method::HEAD && !is_said {
-        headers.remove(CONTENT_LENGTH);
+        head.headers.remove(CONTENT_LENGTH);
     }
     Ok(InboundBody::Whole {
         body: begin,

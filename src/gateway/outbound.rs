@@ -164,8 +164,8 @@ pub(super) struct Outbound<'a> {
     pub(super) destination: &'a Destination,
     pub(super) preferences: &'a Preferences,
     pub(super) correlation_id: CorrelationId,
-    /// What may take up the answer's fields: the room of the request's own, which are of no more use. The first answer
-    /// over HTTP/1.1 takes it.
+    /// What may take up the answer's fields: the room of the request's own, which are of no more use. The first try over
+    /// HTTP/1.1 takes it.
     pub(super) room: &'a Cell<HeaderMap>,
 }
 

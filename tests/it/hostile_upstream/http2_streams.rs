@@ -178,6 +178,21 @@ fn an_odd_answer_that_is_allowed_is_passed_on() {
 }
 
 #[test]
+fn an_answer_without_a_body_has_none() {
+    let none = |length: &str| {
+        let block = [&[0x89], &field("content-length", length)[..]].concat();
+        frame(HEADERS, END_HEADERS, 1, &block)
+    };
+    let short = [none("5"), data(END_STREAM, 1, "hello")].concat();
+    let piece = data(0, 1, &"x".repeat(16_000));
+    // As much as may come unasked.
+    let long = [none("2000000"), piece.repeat(4), reset(1, 0)].concat();
+    let cases = [("a length and a body", short), ("a long body", long)]
+        .map(|(name, bytes)| Case::passed(name, bytes, 204, "").to(Request::new("DELETE", ONE)));
+    run("HTTP/2 answers without a body", &cases);
+}
+
+#[test]
 fn an_odd_frame_that_is_allowed_harms_nothing() {
     let cases = [
         ("a frame of no kind", frame(0xfa, 0xff, 1, b"theirs")),
