@@ -4,7 +4,6 @@ use super::Code;
 use super::push_text;
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::fmt;
 
 /// Where in a body a fault is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,7 +74,7 @@ impl Faults {
     /// The members of `errors`: a field, or an item's index, to its reasons.
     pub(super) fn push_json(&self, out: &mut Vec<u8>) {
         if let [fault] = self.0.as_slice() {
-            push_member(out, &fault.key(), &fault.to_string());
+            push_member(out, &fault.key(), &fault.text());
             return;
         }
         let mut groups: Vec<(Cow<'_, str>, String)> = Vec::new();
@@ -85,10 +84,10 @@ impl Faults {
             let group = known.get(&key).and_then(|place| groups.get_mut(*place));
             if let Some((_, reasons)) = group {
                 reasons.push_str("; ");
-                reasons.push_str(&fault.to_string());
+                reasons.push_str(&fault.text());
             } else {
                 known.insert(key.clone(), groups.len());
-                groups.push((key, fault.to_string()));
+                groups.push((key, fault.text().into_owned()));
             }
         }
         for (place, (key, reasons)) in groups.iter().enumerate() {
@@ -108,14 +107,12 @@ impl Fault {
             Place::Item(index, _) => index.to_string().into(),
         }
     }
-}
 
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Place::Item(_, Some(field)) = &self.place {
-            write!(f, "{field}: ")?;
+    fn text(&self) -> Cow<'_, str> {
+        match &self.place {
+            Place::Item(_, Some(field)) => format!("{field}: {}", self.reason).into(),
+            _ => self.reason.as_ref().into(),
         }
-        f.write_str(&self.reason)
     }
 }
 

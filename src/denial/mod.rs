@@ -441,9 +441,8 @@ const ROOM: usize = 512;
 
 /// Appends a JSON string.
 pub(crate) fn push_text(out: &mut Vec<u8>, text: &str) {
-    // Most texts need no escape. Without a branch the compiler looks at many bytes at once.
-    let escapes = |byte| u8::from(byte < b' ') | u8::from(byte == b'"') | u8::from(byte == b'\\');
-    if text.bytes().fold(0, |any, byte| any | escapes(byte)) == 0 {
+    // Most texts need no escape.
+    if !needs_escape(text.as_bytes()) {
         out.reserve(text.len() + 2);
         out.push(b'"');
         out.extend_from_slice(text.as_bytes());
@@ -454,6 +453,17 @@ pub(crate) fn push_text(out: &mut Vec<u8>, text: &str) {
     if serde_json::to_writer(&mut *out, text).is_err() {
         out.extend_from_slice(b"\"\"");
     }
+}
+
+/// Whether something in a text cannot stand in a JSON string as it is.
+fn needs_escape(text: &[u8]) -> bool {
+    // Of a known number of bytes, and without a branch, all are looked at at once.
+    let escapes = |byte: &u8| u8::from(*byte < b' ' || *byte == b'"' || *byte == b'\\');
+    let any = |bytes: &[u8; 16]| bytes.iter().map(escapes).fold(0, |any, one| any | one) != 0;
+    let (pieces, rest) = text.as_chunks();
+    let mut last = [b' '; 16];
+    last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+    pieces.iter().any(any) || any(&last)
 }
 
 #[cfg(test)]
