@@ -99,3 +99,50 @@ fn every_operation_is_forwarded_with_its_method_and_path() {
         "the upstream connection is kept alive"
     );
 }
+
+/// What an answer may say of its own: BigCommerce's, or the gateway's.
+const OWN: [&str; 7] = [
+    "cache-control",
+    "content-length",
+    "content-type",
+    "date",
+    "www-authenticate",
+    "x-correlation-id",
+    "x-gateway-code",
+];
+
+#[test]
+fn no_field_of_a_request_is_in_an_answer_or_in_another_request() {
+    let upstream = Fake::good();
+    let gateway = Gateway::before(upstream.address);
+    let mut client = gateway.connect();
+    let loud = |mut request: Request| {
+        for line in ["one", "two", "three"] {
+            request = request.with("X-Own", line).with("Location", line);
+        }
+        request.with("Cookie", "a=b").with("Set-Cookie", "c=d")
+    };
+    let update = || Request::update(r#"{"value":"gold"}"#);
+    let refused = || update().instead("X-Auth-Token", "a-token-of-nobody");
+    let requests = [
+        (loud(update()), 200),
+        (update(), 200),
+        (loud(refused()), 401),
+        (loud(Request::new("GET", ONE)), 200),
+        (refused(), 401),
+        (Request::new("GET", ONE), 200),
+    ];
+    for (request, status) in requests {
+        let answer = client.exchange(&request);
+        assert_eq!(answer.status(), status);
+        for (name, value) in &answer.fields {
+            assert!(OWN.contains(&name.as_str()), "{name}: {value}");
+            assert!(!value.contains(WRITER), "{name}");
+        }
+    }
+    for request in upstream.requests() {
+        for name in ["x-own", "location", "cookie", "set-cookie"] {
+            assert_eq!(request.field(name), None);
+        }
+    }
+}
