@@ -115,21 +115,38 @@ pub(super) fn parse(
     }))
 }
 
-/// BigCommerce's own fields, which every answer has, and which would each be allocated anew.
-static KNOWN: [HeaderName; 5] = [
-    HeaderName::from_static("x-rate-limit-requests-left"),
-    HeaderName::from_static("x-rate-limit-requests-quota"),
-    HeaderName::from_static("x-rate-limit-time-reset-ms"),
-    HeaderName::from_static("x-rate-limit-time-window-ms"),
-    HeaderName::from_static("x-request-id"),
+/// BigCommerce's own fields, which every answer has and which would each be allocated anew, and how it writes them.
+static KNOWN: [(&str, HeaderName); 5] = [
+    (
+        "X-Rate-Limit-Requests-Left",
+        HeaderName::from_static("x-rate-limit-requests-left"),
+    ),
+    (
+        "X-Rate-Limit-Requests-Quota",
+        HeaderName::from_static("x-rate-limit-requests-quota"),
+    ),
+    (
+        "X-Rate-Limit-Time-Reset-Ms",
+        HeaderName::from_static("x-rate-limit-time-reset-ms"),
+    ),
+    (
+        "X-Rate-Limit-Time-Window-Ms",
+        HeaderName::from_static("x-rate-limit-time-window-ms"),
+    ),
+    ("X-Request-Id", HeaderName::from_static("x-request-id")),
 ];
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 fn name(bytes: &str) -> Result<HeaderName, InvalidHeaderName> {
     if bytes.starts_with(['x', 'X']) {
-        let known = |name: &&HeaderName| name.as_str().eq_ignore_ascii_case(bytes);
-        if let Some(name) = KNOWN.iter().find(known) {
+        // To compare texts letter by letter costs more than to compare them twice.
+        let is_usual =
+            |(usual, name): &&(&str, HeaderName)| bytes == *usual || bytes == name.as_str();
+        let is_known = |(usual, _): &&(&str, HeaderName)| usual.eq_ignore_ascii_case(bytes);
+        let mut known = KNOWN.iter();
+        let found = known.find(is_usual).or_else(|| KNOWN.iter().find(is_known));
+        if let Some((_, name)) = found {
             return Ok(name.clone());
         }
     }
@@ -175,4 +192,21 @@ fn keeps(headers: &HeaderMap, is_old: bool) -> bool {
         }
     }
     keeps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_is_known_however_it_is_spelled() {
+        for (usual, known) in &KNOWN {
+            assert_eq!(usual.to_ascii_lowercase(), known.as_str());
+            for spelled in [usual, known.as_str(), &usual.to_ascii_uppercase()] {
+                assert_eq!(name(spelled).ok().as_ref(), Some(known));
+            }
+            let longer = name(&format!("{usual}s")).expect("a name");
+            assert_eq!(longer.as_str(), format!("{known}s"));
+        }
+    }
 }
