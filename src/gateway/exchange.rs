@@ -143,10 +143,10 @@ impl Gateway {
         let Reply {
             mut head,
             body,
-            turn,
+            place,
         } = reply;
         inbound::open(&mut head, credential)?;
-        let rest = Rest::new(body, turn);
+        let rest = Rest::new(body, place);
         let method = &exchange.allowed.operation().method;
         let room = current.answers.hold();
         let around = || Surroundings {

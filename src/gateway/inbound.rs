@@ -5,7 +5,7 @@
 use super::budget::Hold;
 use super::framing::{check_framing, check_status};
 use super::outbound::X_CORRELATION_ID;
-use super::upstream::{Broken, Http1, Pool, ReplyBody, UnderWay};
+use super::upstream::{Broken, Http1, Pool, ReplyBody, Taken};
 use crate::denial::Denial;
 use crate::policy::Credential;
 use bytes::{Bytes, BytesMut};
@@ -71,7 +71,7 @@ pub(super) struct Surroundings {
 /// The part of an answer's body that has not come yet.
 pub(super) struct Rest {
     body: ReplyBody,
-    _turn: UnderWay,
+    _place: Taken,
 }
 
 /// Why the rest of a body cannot be had.
@@ -86,8 +86,11 @@ pub(super) enum RestError {
 }
 
 impl Rest {
-    pub(super) fn new(body: ReplyBody, turn: UnderWay) -> Self {
-        Self { body, _turn: turn }
+    pub(super) fn new(body: ReplyBody, place: Taken) -> Self {
+        Self {
+            body,
+            _place: place,
+        }
     }
 
     /// The next piece of data; trailers are dropped. Cancel safe.

@@ -25,8 +25,8 @@ pub enum Stream {
 }
 
 /// Within one machine nothing is congested, and watching for it is for nothing: BBR, which many hosts use for everything,
-/// takes 1 to 2 % of what a request costs. Reno does least, and Linux has it always and lets everybody choose it. What a
-/// listener accepts is as the listener is.
+/// takes 1 to 2 % of what a request costs. Reno does least, is always there, and is everybody's to choose unless the host
+/// says otherwise. What a listener accepts is as the listener is.
 pub fn ease(socket: &impl AsFd, address: IpAddr) {
     if address.to_canonical().is_loopback()
         && let Err(error) = SockRef::from(socket).set_tcp_congestion(b"reno")

@@ -20,7 +20,7 @@ struct Places {
 
 /// One of the places, given to the next when dropped.
 #[derive(Debug)]
-pub(in crate::gateway) struct UnderWay(Rc<Places>);
+pub(in crate::gateway) struct Taken(Rc<Places>);
 
 /// One who waits, until dropped.
 struct Waiting<'p>(&'p Places);
@@ -35,7 +35,7 @@ impl Exchanges {
     }
 
     /// Waits for a place, behind all who waited before. Cancel safe.
-    pub(super) async fn begin(&self) -> UnderWay {
+    pub(super) async fn begin(&self) -> Taken {
         let places = &*self.0;
         if !places.take() {
             let _waiting = Waiting::among(places);
@@ -44,7 +44,7 @@ impl Exchanges {
                 place.forget();
             }
         }
-        UnderWay(Rc::clone(&self.0))
+        Taken(Rc::clone(&self.0))
     }
 }
 
@@ -77,7 +77,7 @@ impl Drop for Waiting<'_> {
     }
 }
 
-impl Drop for UnderWay {
+impl Drop for Taken {
     fn drop(&mut self) {
         let places = &*self.0;
         if places.waiting.get() > 0 {
@@ -96,9 +96,9 @@ mod tests {
     use std::pin::Pin;
     use std::task::{Context, Poll, Waker};
 
-    type Begin<'e> = Pin<Box<dyn Future<Output = UnderWay> + 'e>>;
+    type Begin<'e> = Pin<Box<dyn Future<Output = Taken> + 'e>>;
 
-    fn poll(begin: &mut Begin<'_>) -> Option<UnderWay> {
+    fn poll(begin: &mut Begin<'_>) -> Option<Taken> {
         let cx = &mut Context::from_waker(Waker::noop());
         match begin.as_mut().poll(cx) {
             Poll::Ready(place) => Some(place),

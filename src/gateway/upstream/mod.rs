@@ -10,7 +10,7 @@ mod meter;
 mod pool;
 mod progress;
 
-pub(super) use exchanges::UnderWay;
+pub(super) use exchanges::Taken;
 #[cfg(feature = "fuzzing")]
 pub(super) use http1::comparison;
 pub(super) use http1::{Broken, Http1, Wire};
@@ -50,7 +50,7 @@ pub(super) struct Reply {
     pub(super) head: response::Parts,
     pub(super) body: ReplyBody,
     /// One of `upstream.connections`, given back with the reply.
-    pub(super) turn: UnderWay,
+    pub(super) place: Taken,
 }
 
 /// Where the body of an answer comes from.
@@ -139,7 +139,7 @@ impl Upstream {
         outbound: &Outbound<'_>,
         progress: &mut Progress,
     ) -> Result<Reply, Denial> {
-        let turn = self.exchanges.begin().await;
+        let place = self.exchanges.begin().await;
         progress.may_connect();
         // What has closed one idle connection has closed the others too.
         let mut again = false;
@@ -151,7 +151,7 @@ impl Upstream {
             };
             let fresh = carrier.is_fresh();
             match self.attempt(carrier, outbound, progress).await {
-                Ok((head, body)) => return Ok(Reply { head, body, turn }),
+                Ok((head, body)) => return Ok(Reply { head, body, place }),
                 Err(Failed::Unsent) if fresh && again => break,
                 Err(Failed::Unsent) => again |= fresh,
                 Err(Failed::Unanswered) if !again && outbound.may_be_sent_again() => again = true,

@@ -52,10 +52,8 @@ impl Places {
         }
     }
 
-    /// Says of how many lines they were.
-    fn give_back(&mut self) -> u64 {
-        self.all = None;
-        std::mem::take(&mut self.lines)
+    fn give_back(&mut self) {
+        *self = Self::default();
     }
 }
 
@@ -140,9 +138,9 @@ pub(super) fn write_lines(
             sink.reopen();
         }
         write_all(&batch, &mut sink, state);
-        let lines = places.give_back();
-        state.written.fetch_add(lines, Ordering::Relaxed);
+        state.written.fetch_add(places.lines, Ordering::Relaxed);
         let was_full = batch.len() >= BATCH;
+        places.give_back();
         batch.clear();
         batch.shrink_to(KEPT);
         if !was_full && !messages.is_closed() {
