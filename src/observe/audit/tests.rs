@@ -172,3 +172,20 @@ fn a_reserved_place_is_kept() {
     assert!(writer.finish(Duration::from_secs(30)));
     assert_eq!((health.written(), health.lost()), (2, 0));
 }
+
+#[test]
+fn every_place_of_a_batch_is_given_back_whatever_its_weight() {
+    let (audit, writer, tell, _shown) = scripted(OnFailure::Refuse, 100);
+    let health = audit.health();
+    for weight in [1, 3, 1, 7, 80] {
+        let place = audit.reserve(weight, true);
+        assert!(place.is_some(), "{weight}");
+        audit.record(place, line());
+        audit.reopener().reopen();
+    }
+    drop(tell);
+    drop(audit);
+    assert!(writer.finish(Duration::from_secs(30)));
+    assert_eq!(health.places(), (0, 100));
+    assert_eq!((health.written(), health.lost()), (5, 0));
+}
