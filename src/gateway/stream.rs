@@ -46,7 +46,9 @@ impl Stream {
         let outcome = match self {
             Self::Tcp(tcp) => tcp.try_read_buf(buffer),
             Self::Unix(unix) => unix.try_read_buf(buffer),
-            _ => return Pin::new(self).poll_read(cx, buffer),
+            Self::Tls(_) => return Pin::new(self).poll_read(cx, buffer),
+            #[cfg(feature = "fuzzing")]
+            Self::Pipe(_) => return Pin::new(self).poll_read(cx, buffer),
         };
         match outcome {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
