@@ -256,8 +256,8 @@ impl Gateway {
         }
     }
 
-    /// What was judged is sent, and its answer judged. Each of the three has room of its own only while it runs: a
-    /// request that waits for its answer keeps nothing of what it took to judge it.
+    /// What was judged is proved where something is left to prove, and sent, and its answer judged. Each step has room of
+    /// its own only while it runs: a request that waits for its answer keeps nothing of what it took to judge it.
     async fn serve(
         &self,
         head: &mut Parts,

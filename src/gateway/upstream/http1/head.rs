@@ -144,9 +144,8 @@ fn name(bytes: &str) -> Result<HeaderName, InvalidHeaderName> {
         let is_usual =
             |(usual, name): &&(&str, HeaderName)| bytes == *usual || bytes == name.as_str();
         let is_known = |(usual, _): &&(&str, HeaderName)| usual.eq_ignore_ascii_case(bytes);
-        let mut known = KNOWN.iter();
-        let found = known.find(is_usual).or_else(|| KNOWN.iter().find(is_known));
-        if let Some((_, name)) = found {
+        let usual = KNOWN.iter().find(is_usual);
+        if let Some((_, name)) = usual.or_else(|| KNOWN.iter().find(is_known)) {
             return Ok(name.clone());
         }
     }
