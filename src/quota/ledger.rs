@@ -271,7 +271,11 @@ impl Ledger {
                 if cell.has_part() && self.is_joined() {
                     return Err((epoch, Refused::ask(Why::Unheld)));
                 }
-                return Err(refused(Why::Share));
+                let (epoch, mut refused) = refused(Why::Share);
+                if refused.why == Why::Share && self.is_news(cell, caller, epoch) {
+                    refused.retry = refused.retry.min(AGAIN);
+                }
+                return Err((epoch, refused));
             }
         }
         let most = || self.most(epoch);
@@ -285,6 +289,13 @@ impl Ledger {
             return Err((epoch, Refused { why, retry }));
         }
         Err(refused(Why::Store))
+    }
+
+    /// Whether a caller has come more often than the last plan knew of: where they are many, not every one can be
+    /// planned for at once.
+    fn is_news(&self, cell: &Cell, caller: usize, epoch: Epoch) -> bool {
+        let asked = cell.asked.of(epoch).unwrap_or(0);
+        cell.surprises(asked + self.elsewhere(caller, epoch).asked)
     }
 
     /// Takes of the caller's own share, or else of what is for whoever comes.

@@ -166,6 +166,35 @@ fn one_who_keeps_to_what_it_is_shown_comes_to_its_share() {
 }
 
 #[test]
+fn whoever_returns_after_silence_is_planned_for() {
+    let world = World::new(&[1, 1], &[]);
+    assert!(world.ask(1, 1000));
+    // Each answer shows it what is left, also that it is little.
+    let greedy = (0..165).filter(|n| {
+        let was_let_through = world.ask(0, 2000 + n);
+        world.ledger.share(0, ms(2000 + n));
+        was_let_through
+    });
+    assert_eq!(greedy.count(), 147);
+    // Four windows in which nobody comes: the one is still thought to wish for all there is, the other for nothing.
+    assert!(world.ask(1, 2000 + 4 * W + 18_000));
+}
+
+#[test]
+fn whoever_comes_between_two_plans_is_told_to_come_again_soon() {
+    // So many that not every request can be followed by a plan.
+    let world = World::new(&[1; 102], &[]);
+    let asked = (1000..).step_by(2).zip((1..101).chain([0; 900]));
+    let got = asked.filter(|(now, caller)| world.ask(*caller, *now));
+    assert!(got.count() > 100);
+    let begin = 1000 + W;
+    assert!(world.ask(0, begin));
+    let refused = world.ledger.take(101, true, ms(begin)).unwrap_err();
+    assert_eq!((refused.why, refused.retry), (Why::Share, AGAIN));
+    assert!(world.ask(101, begin + 2));
+}
+
+#[test]
 fn shares_below_one_request_go_round() {
     // Five hundred callers want more than a window has requests.
     let world = World::new(&[1; 500], &[]);
