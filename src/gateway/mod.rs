@@ -26,6 +26,7 @@ mod renewal;
 mod spending;
 mod stream;
 mod tasks;
+mod ticks;
 mod turns;
 mod upstream;
 
@@ -35,6 +36,7 @@ pub use piece::Piece;
 pub use renewal::{Renewal, Renewals};
 pub use stream::{Stream, ease};
 pub use tasks::LocalExecutor;
+pub use ticks::Ticks;
 
 use crate::config::{Live, Made, Snapshot};
 use crate::denial::Denial;

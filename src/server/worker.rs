@@ -10,7 +10,7 @@ use super::listener::{Door, Listener};
 use super::notes::SWEEP;
 use super::watch::Connections;
 use crate::config::Live;
-use crate::gateway::{Gateway, ProcessWide, Renewals};
+use crate::gateway::{Gateway, ProcessWide, Renewals, Ticks};
 use crate::observe::{Audit, Clock, WorkerMetrics};
 use std::io;
 use std::rc::Rc;
@@ -83,7 +83,7 @@ impl Worker {
         let sweeper = tokio::task::spawn_local({
             let shared = Rc::clone(&shared);
             async move {
-                let mut turns = tokio::time::interval(SWEEP);
+                let mut turns = Ticks::every(SWEEP);
                 loop {
                     turns.tick().await;
                     self.pulse.fetch_add(1, Relaxed);

@@ -22,7 +22,7 @@ use upstream::Upstream;
 const SETTINGS: &str = "upstream.deadline = \"400ms\"\nlimits.header_timeout = \"1m\"";
 /// What the gateway may open besides a connection on either side for each client: its own files, and a
 /// few new connections.
-const FURTHER_DESCRIPTORS: usize = 32;
+const FURTHER_DESCRIPTORS: usize = 40;
 /// The default of `drain_timeout`.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(25);
 /// How soon after an exhaustion new connections are served: ten times what is expected.

@@ -3,6 +3,7 @@
 //! a request that waits leaves its waker in a list, and one timer goes through the list. A deadline is never enforced
 //! early, and at most [`PERIOD`] after the worker would have had time for a timer of its own.
 
+use super::super::ticks::Ticks;
 use super::now;
 use slab::Slab;
 use std::cell::{Cell, RefCell};
@@ -11,7 +12,7 @@ use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::Instant;
 
 /// How often the list is looked at while requests come. Deadlines are given in seconds.
 const PERIOD: Duration = Duration::from_millis(10);
@@ -109,11 +110,9 @@ impl List {
     /// Looks until nobody has waited for a while.
     async fn look(list: Weak<Self>) {
         let _watch = Watch(list.clone());
-        let mut looks = interval(PERIOD);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut looks = Ticks::every(PERIOD);
         let mut idle = 0;
         while idle < PATIENCE {
-            // It gives when it was due, which may be a while ago.
             looks.tick().await;
             let Some(list) = list.upgrade() else { return };
             idle = if list.wake(now()) { 0 } else { idle + 1 };
@@ -174,7 +173,7 @@ mod tests {
     fn run<F: Future>(test: F) -> F::Output {
         let mut builder = Builder::new_current_thread();
         let runtime = builder
-            .enable_time()
+            .enable_all()
             .build_local(LocalOptions::default())
             .expect("a runtime");
         runtime.block_on(test)
