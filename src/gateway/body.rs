@@ -3,17 +3,17 @@
 
 use super::Connection;
 use super::budget::{Hold, Spent};
+use super::quiet::hold_back;
 use crate::denial::Denial;
 use crate::policy::vocabulary::Verb;
 use bytes::{Bytes, BytesMut};
 use http::request::Parts;
 use http::{Method, Version};
-use http_body_util::BodyExt;
-use hyper::body::{Body as _, Incoming};
+use hyper::body::{Body as _, Frame, Incoming};
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 /// How much of a declared length is taken from the budget before any of it has come: most bodies fit into
@@ -60,8 +60,7 @@ pub(super) struct RequestBody {
     incoming: Incoming,
     connection: Rc<dyn Connection>,
     ended: bool,
-    /// Over HTTP/2 hyper takes a stream that was reset without an error for one that has ended.
-    may_be_reset: bool,
+    version: Version,
 }
 
 impl RequestBody {
@@ -75,7 +74,7 @@ impl RequestBody {
             incoming,
             connection,
             ended,
-            may_be_reset: version == Version::HTTP_2,
+            version,
         }
     }
 
@@ -215,7 +214,8 @@ impl RequestBody {
             reason: "the body ended early or is not framed correctly",
         };
         let awaiting = Awaiting::on(&*self.connection);
-        while let Some(frame) = self.incoming.frame().await {
+        let (incoming, version) = (&mut self.incoming, self.version);
+        while let Some(frame) = poll_fn(|cx| poll_frame(incoming, version, cx)).await {
             let frame = frame.map_err(|_| ENDED_EARLY)?;
             if let Ok(data) = frame.into_data()
                 && !data.is_empty()
@@ -224,12 +224,30 @@ impl RequestBody {
             }
         }
         drop(awaiting);
-        if self.may_be_reset && !self.incoming.is_end_stream() {
+        // Over HTTP/2 hyper takes a stream that was reset without an error for one that has ended.
+        if self.version == Version::HTTP_2 && !self.incoming.is_end_stream() {
             return Err(ENDED_EARLY);
         }
         self.ended = true;
         Ok(None)
     }
+}
+
+/// What hyper has of a body. With the last of it, which has come by then, hyper's connection is not woken to read on.
+fn poll_frame(
+    incoming: &mut Incoming,
+    version: Version,
+    cx: &mut Context<'_>,
+) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
+    let mut incoming = Pin::new(incoming);
+    if version == Version::HTTP_2 {
+        return incoming.poll_frame(cx);
+    }
+    let (frame, woke) = hold_back(|| incoming.as_mut().poll_frame(cx));
+    if woke && !incoming.is_end_stream() {
+        cx.waker().wake_by_ref();
+    }
+    frame
 }
 
 /// A request waits for its body, until dropped.

@@ -22,6 +22,7 @@ mod pace;
 mod piece;
 #[cfg(feature = "fuzzing")]
 mod pipes;
+mod quiet;
 mod renewal;
 mod spending;
 mod stream;
@@ -33,6 +34,7 @@ mod upstream;
 pub use answer::{Answer, Broken, Streamed};
 pub use lines::{Line, Lines};
 pub use piece::Piece;
+pub use quiet::Quiet;
 pub use renewal::{Renewal, Renewals};
 pub use stream::{Stream, ease};
 pub use tasks::LocalExecutor;

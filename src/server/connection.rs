@@ -9,7 +9,7 @@ use super::socket::{Socket, is_blank};
 use super::tracked::Tracked;
 use super::watch::Connections;
 use crate::config::Limits;
-use crate::gateway::{Connection, Gateway, LocalExecutor, Stream};
+use crate::gateway::{Connection, Gateway, LocalExecutor, Quiet, Stream};
 use crate::identity::{Digest, Evidence};
 use crate::observe::{BareClose, Peer, WorkerMetrics};
 use http::{Request, Response};
@@ -23,7 +23,7 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -329,11 +329,12 @@ fn finishing<C: Future>(
     finish: impl Fn(Pin<&mut C>),
     rests: impl Fn() -> bool,
 ) -> impl Future<Output = Option<C::Output>> {
-    let mut asked = false;
+    let (mut asked, mut quiet) = (false, Quiet::default());
     poll_fn(move |cx| {
         notes.turns();
         let was_idle = notes.is_idle();
-        if let Poll::Ready(output) = connection.as_mut().poll(cx) {
+        let mut quietly = Context::from_waker(quiet.of(cx.waker()));
+        if let Poll::Ready(output) = connection.as_mut().poll(&mut quietly) {
             return Poll::Ready(Some(output));
         }
         if asked {
@@ -351,7 +352,7 @@ fn finishing<C: Future>(
         }
         asked = true;
         finish(connection.as_mut());
-        connection.as_mut().poll(cx).map(Some)
+        connection.as_mut().poll(&mut quietly).map(Some)
     })
 }
 
