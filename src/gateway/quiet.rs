@@ -4,8 +4,10 @@
 //! back there and told from every other.
 
 use std::cell::Cell;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Wake, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 
 /// What becomes of the wakes of this thread.
 #[derive(Clone, Copy)]
@@ -18,13 +20,50 @@ thread_local! {
     static WAKES: Cell<Wakes> = const { Cell::new(Wakes::Pass) };
 }
 
-/// The waker of a connection's task, of which wakes can be held back.
-#[derive(Debug, Default)]
-pub struct Quiet(Option<(Waker, Waker)>);
+/// A connection whose wakes can be held back.
+#[derive(Debug)]
+pub struct Quiet<C> {
+    connection: C,
+    known: Known,
+}
 
-impl Quiet {
+impl<C> Quiet<C> {
+    /// This connection.
+    pub fn new(connection: C) -> Self {
+        Self {
+            connection,
+            known: Known::default(),
+        }
+    }
+
+    /// It itself, for all but waiting.
+    pub fn connection(&mut self) -> &mut C {
+        &mut self.connection
+    }
+
+    /// The same, with nothing around it.
+    pub fn into_inner(self) -> C {
+        self.connection
+    }
+}
+
+impl<C: Future + Unpin> Future for Quiet<C> {
+    type Output = C::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<C::Output> {
+        let Self { connection, known } = self.get_mut();
+        let mut quietly = Context::from_waker(known.of(cx.waker()));
+        Pin::new(connection).poll(&mut quietly)
+    }
+}
+
+/// A task's waker, and the one in its place.
+#[derive(Debug, Default)]
+struct Known(Option<(Waker, Waker)>);
+
+impl Known {
     /// Wakes this task. The same one as before, for the same task.
-    pub fn of(&mut self, task: &Waker) -> &Waker {
+    fn of(&mut self, task: &Waker) -> &Waker {
         let known = self.0.take().filter(|(known, _)| known.will_wake(task));
         let new = || (task.clone(), Waker::from(Arc::new(Gate(task.clone()))));
         &self.0.insert(known.unwrap_or_else(new)).1
@@ -93,8 +132,8 @@ mod tests {
 
     #[test]
     fn wakes_are_held_back_and_told() {
-        let (woken, mut quiet) = (Arc::new(Woken::default()), Quiet::default());
-        let waker = quiet.of(&Arc::clone(&woken).into()).clone();
+        let (woken, mut known) = (Arc::new(Woken::default()), Known::default());
+        let waker = known.of(&Arc::clone(&woken).into()).clone();
         assert_eq!(hold_back(|| waker.wake_by_ref()), ((), true));
         let another = waker.clone();
         assert_eq!(hold_back(|| another.wake()), ((), true));
@@ -107,8 +146,8 @@ mod tests {
 
     #[test]
     fn those_of_other_threads_pass() {
-        let (woken, mut quiet) = (Arc::new(Woken::default()), Quiet::default());
-        let waker = quiet.of(&Arc::clone(&woken).into()).clone();
+        let (woken, mut known) = (Arc::new(Woken::default()), Known::default());
+        let waker = known.of(&Arc::clone(&woken).into()).clone();
         let act = || thread::spawn(move || waker.wake()).join();
         let (joined, any) = hold_back(act);
         assert!(joined.is_ok() && !any);
@@ -117,8 +156,8 @@ mod tests {
 
     #[test]
     fn they_pass_again_after_a_panic() {
-        let (woken, mut quiet) = (Arc::new(Woken::default()), Quiet::default());
-        let waker = quiet.of(&Arc::clone(&woken).into()).clone();
+        let (woken, mut known) = (Arc::new(Woken::default()), Known::default());
+        let waker = known.of(&Arc::clone(&woken).into()).clone();
         let panics = thread::spawn(move || {
             let caught = std::panic::catch_unwind(|| hold_back(|| panic!("on purpose")));
             waker.wake();
@@ -132,10 +171,10 @@ mod tests {
     fn a_task_keeps_its_waker_and_another_has_another() {
         let (one, other) = (Arc::new(Woken::default()), Arc::new(Woken::default()));
         let (of_one, of_other) = (Arc::clone(&one).into(), Arc::clone(&other).into());
-        let mut quiet = Quiet::default();
-        let waker = quiet.of(&of_one).clone();
-        assert!(quiet.of(&of_one).will_wake(&waker));
-        quiet.of(&of_other).wake_by_ref();
+        let mut known = Known::default();
+        let waker = known.of(&of_one).clone();
+        assert!(known.of(&of_one).will_wake(&waker));
+        known.of(&of_other).wake_by_ref();
         waker.wake();
         assert_eq!((one.count(), other.count()), (1, 1));
     }

@@ -23,7 +23,7 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -264,16 +264,18 @@ impl Shared {
     {
         loop {
             let io = TokioIo::new(&mut *socket);
-            let mut connection = Box::new(self.http1.serve_connection(io, service));
+            let mut connection = Box::new(Quiet::new(self.http1.serve_connection(io, service)));
             let buffered = Buffered::among(&self.buffered);
-            let graceful = http1::Connection::graceful_shutdown;
+            let graceful = |connection: Pin<&mut Quiet<http1::Connection<_, _>>>| {
+                Pin::new(connection.get_mut().connection()).graceful_shutdown();
+            };
             let is_spare = || self.buffered.get() > SPARE && !notes.is_steady();
             let rests = || notes.parks() || (is_spare() && notes.is_idle());
             let ended = finishing(Pin::new(&mut *connection), notes, graceful, rests).await;
             if ended.is_some() {
                 return ended;
             }
-            let begun = connection.into_parts().read_buf;
+            let begun = connection.into_inner().into_parts().read_buf;
             if !is_blank(&begun) {
                 // The next head has begun, behind the last request.
                 socket.put_back(&begun);
@@ -329,12 +331,11 @@ fn finishing<C: Future>(
     finish: impl Fn(Pin<&mut C>),
     rests: impl Fn() -> bool,
 ) -> impl Future<Output = Option<C::Output>> {
-    let (mut asked, mut quiet) = (false, Quiet::default());
+    let mut asked = false;
     poll_fn(move |cx| {
         notes.turns();
         let was_idle = notes.is_idle();
-        let mut quietly = Context::from_waker(quiet.of(cx.waker()));
-        if let Poll::Ready(output) = connection.as_mut().poll(&mut quietly) {
+        if let Poll::Ready(output) = connection.as_mut().poll(cx) {
             return Poll::Ready(Some(output));
         }
         if asked {
@@ -352,7 +353,7 @@ fn finishing<C: Future>(
         }
         asked = true;
         finish(connection.as_mut());
-        connection.as_mut().poll(&mut quietly).map(Some)
+        connection.as_mut().poll(cx).map(Some)
     })
 }
 
