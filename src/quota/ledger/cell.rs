@@ -92,7 +92,9 @@ impl Cell {
     /// `elsewhere`: what it did by way of other gateways.
     pub(super) fn end_window(&self, last: Epoch, epoch: Epoch, fading: u32, elsewhere: &Deeds) {
         // What a plan of the last window knew of it, no plan of this one knows.
-        self.is_planned_with(0, false);
+        if self.planned.load(SeqCst) & (PART | WISH) != 0 {
+            self.is_planned_with(0, false);
+        }
         let before = self.forecast.load(SeqCst);
         let asked = self.asked_in_all(last, elsewhere);
         let spent = narrow(self.spent.of(last).unwrap_or(0) + elsewhere.spent);

@@ -37,14 +37,15 @@ impl Ledger {
         let Some(_turn) = Turn::take(&self.is_planning) else {
             return;
         };
+        let view = self.view_at(now);
+        if view.epoch != epoch {
+            // Another has begun meanwhile, and may be planned already: it is not to be forecast from.
+            return;
+        }
         let (planned, at) = self.planned.load();
         let is_first = planned != epoch;
         if is_first {
             self.forecast(planned, epoch, at, now);
-        }
-        let view = self.view_at(now);
-        if view.epoch != epoch {
-            return;
         }
         let (callers, claims) = self.claims(epoch);
         let plan = Plan::of(self.for_callers(&view), remaining(&view), &claims);

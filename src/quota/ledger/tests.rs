@@ -181,6 +181,22 @@ fn whoever_returns_after_silence_is_planned_for() {
 }
 
 #[test]
+fn whoever_comes_late_from_a_window_before_changes_nothing_of_this_one() {
+    let world = World::new(&[1, 1], &[]);
+    for now in 1000..1200 {
+        world.ask(0, now);
+        world.ask(1, now);
+    }
+    let (before, now) = (world.ledger.window.at(1200), 1500 + W);
+    assert!(world.ask(0, now));
+    let cells = || format!("{:?}", world.ledger.cells);
+    let planned = cells();
+    // Another worker read which window it was, and had no time until now.
+    world.ledger.plan(before, now);
+    assert_eq!(cells(), planned);
+}
+
+#[test]
 fn whoever_comes_between_two_plans_is_told_to_come_again_soon() {
     // So many that not every request can be followed by a plan.
     let world = World::new(&[1; 102], &[]);
