@@ -265,3 +265,109 @@ impl Drop for Awaiting<'_> {
         self.0.awaits_body(false);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::quiet::Quiet;
+    use super::*;
+    use http::{Request, Response};
+    use http_body_util::Full;
+    use hyper::server::conn::http1;
+    use hyper::service::service_fn;
+    use hyper_util::rt::TokioIo;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+    use tokio::io::{AsyncRead, AsyncWriteExt, DuplexStream, ReadBuf, duplex};
+    use tokio::runtime::Builder;
+
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Answers with the body's length.
+    async fn measure(request: Request<Incoming>) -> hyper::Result<Response<Full<Bytes>>> {
+        let (head, mut incoming) = request.into_parts();
+        let mut length = 0;
+        while let Some(frame) = poll_fn(|cx| poll_frame(&mut incoming, head.version, cx)).await {
+            length += frame?.into_data().map_or(0, |data| data.len());
+        }
+        Ok(Response::new(Full::from(format!("<{length}>"))))
+    }
+
+    /// What has come by now.
+    async fn read(client: &mut DuplexStream) -> String {
+        let mut space = [0; 4096];
+        let mut buffer = ReadBuf::new(&mut space);
+        let read = poll_fn(|cx| Poll::Ready(Pin::new(&mut *client).poll_read(cx, &mut buffer)));
+        drop(read.await);
+        String::from_utf8_lossy(buffer.filled()).into_owned()
+    }
+
+    /// Sends these one after the other to hyper's connection, each when the task has nothing to do any more. Gives
+    /// how many turns the task had for each, and what came back.
+    fn turns(pieces: &[&str]) -> (Vec<usize>, String) {
+        let runtime = Builder::new_current_thread().build().expect("a runtime");
+        runtime.block_on(async {
+            let (mut client, server) = duplex(4096);
+            let io = TokioIo::new(server);
+            let serving = http1::Builder::new().serve_connection(io, service_fn(measure));
+            let mut connection = Quiet::new(serving);
+            let woken = Arc::new(Woken::default());
+            let waker = Arc::clone(&woken).into();
+            let mut cx = Context::from_waker(&waker);
+            let (mut turns, mut answers) = (Vec::new(), String::new());
+            for piece in pieces {
+                client.write_all(piece.as_bytes()).await.expect("room");
+                let mut count = 0;
+                loop {
+                    count += 1;
+                    woken.0.store(0, Ordering::Relaxed);
+                    assert!(Pin::new(&mut connection).poll(&mut cx).is_pending());
+                    if woken.0.load(Ordering::Relaxed) == 0 {
+                        break;
+                    }
+                }
+                turns.push(count);
+                answers.push_str(&read(&mut client).await);
+            }
+            (turns, answers)
+        })
+    }
+
+    const HEAD: &str = "PUT / HTTP/1.1\r\ncontent-length: 5\r\n\r\n";
+
+    #[test]
+    fn a_body_that_has_come_whole_takes_its_connection_one_turn() {
+        let whole = format!("{HEAD}hello");
+        let (turns, answers) = turns(&[&whole, &whole]);
+        assert_eq!(turns, [1, 1]);
+        assert_eq!(answers.matches("<5>").count(), 2, "{answers}");
+    }
+
+    #[test]
+    fn one_that_comes_in_pieces_is_read_to_its_end() {
+        let chunked = "PUT / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n";
+        let expecting = "PUT / HTTP/1.1\r\nexpect: 100-continue\r\ncontent-length: 5\r\n\r\n";
+        let pipelined = format!("{HEAD}hello{HEAD}hello");
+        for (pieces, count) in [
+            (vec![HEAD, "he", "l", "lo"], 1),
+            (vec![HEAD, "hello"], 1),
+            (vec![chunked, "2\r\nde\r\n", "0\r\nname: value\r\n\r\n"], 1),
+            (vec![expecting, "hello"], 1),
+            (vec![&pipelined, &pipelined], 4),
+        ] {
+            let (_, answers) = turns(&pieces);
+            assert_eq!(
+                answers.matches("<5>").count(),
+                count,
+                "{pieces:?}: {answers}"
+            );
+        }
+    }
+}

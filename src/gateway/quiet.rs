@@ -98,6 +98,7 @@ struct Held;
 
 impl Held {
     fn begin() -> Self {
+        debug_assert!(matches!(WAKES.get(), Wakes::Pass), "not within itself");
         WAKES.set(Wakes::AreHeld { any: false });
         Self
     }
