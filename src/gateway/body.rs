@@ -269,6 +269,7 @@ impl Drop for Awaiting<'_> {
 #[cfg(test)]
 mod tests {
     use super::super::quiet::Quiet;
+    use super::super::woken::Woken;
     use super::*;
     use http::{Request, Response};
     use http_body_util::Full;
@@ -276,19 +277,8 @@ mod tests {
     use hyper::service::service_fn;
     use hyper_util::rt::TokioIo;
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::task::Wake;
     use tokio::io::{AsyncRead, AsyncWriteExt, DuplexStream, ReadBuf, duplex};
     use tokio::runtime::Builder;
-
-    #[derive(Default)]
-    struct Woken(AtomicUsize);
-
-    impl Wake for Woken {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
 
     /// Answers with the body's length.
     async fn measure(request: Request<Incoming>) -> hyper::Result<Response<Full<Bytes>>> {
@@ -319,7 +309,7 @@ mod tests {
             let serving = http1::Builder::new().serve_connection(io, service_fn(measure));
             let mut connection = Quiet::new(serving);
             let woken = Arc::new(Woken::default());
-            let waker = Arc::clone(&woken).into();
+            let waker = woken.waker();
             let mut cx = Context::from_waker(&waker);
             let (mut turns, mut answers) = (Vec::new(), String::new());
             for piece in pieces {
@@ -327,9 +317,9 @@ mod tests {
                 let mut count = 0;
                 loop {
                     count += 1;
-                    woken.0.store(0, Ordering::Relaxed);
+                    let before = woken.count();
                     assert!(Pin::new(&mut connection).poll(&mut cx).is_pending());
-                    if woken.0.load(Ordering::Relaxed) == 0 {
+                    if woken.count() == before {
                         break;
                     }
                 }

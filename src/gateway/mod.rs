@@ -30,6 +30,8 @@ mod tasks;
 mod ticks;
 mod turns;
 mod upstream;
+#[cfg(test)]
+mod woken;
 
 pub use answer::{Answer, Broken, Streamed};
 pub use lines::{Line, Lines};

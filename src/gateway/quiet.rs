@@ -112,29 +112,14 @@ impl Drop for Held {
 
 #[cfg(test)]
 mod tests {
+    use super::super::woken::Woken;
     use super::*;
-    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::thread;
-
-    #[derive(Default)]
-    struct Woken(AtomicUsize);
-
-    impl Wake for Woken {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    impl Woken {
-        fn count(&self) -> usize {
-            self.0.load(Ordering::Relaxed)
-        }
-    }
 
     #[test]
     fn wakes_are_held_back_and_told() {
         let (woken, mut known) = (Arc::new(Woken::default()), Known::default());
-        let waker = known.of(&Arc::clone(&woken).into()).clone();
+        let waker = known.of(&woken.waker()).clone();
         assert_eq!(hold_back(|| waker.wake_by_ref()), ((), true));
         let another = waker.clone();
         assert_eq!(hold_back(|| another.wake()), ((), true));
@@ -148,7 +133,7 @@ mod tests {
     #[test]
     fn those_of_other_threads_pass() {
         let (woken, mut known) = (Arc::new(Woken::default()), Known::default());
-        let waker = known.of(&Arc::clone(&woken).into()).clone();
+        let waker = known.of(&woken.waker()).clone();
         let act = || thread::spawn(move || waker.wake()).join();
         let (joined, any) = hold_back(act);
         assert!(joined.is_ok() && !any);
@@ -158,7 +143,7 @@ mod tests {
     #[test]
     fn they_pass_again_after_a_panic() {
         let (woken, mut known) = (Arc::new(Woken::default()), Known::default());
-        let waker = known.of(&Arc::clone(&woken).into()).clone();
+        let waker = known.of(&woken.waker()).clone();
         let panics = thread::spawn(move || {
             let caught = std::panic::catch_unwind(|| hold_back(|| panic!("on purpose")));
             waker.wake();
@@ -171,7 +156,7 @@ mod tests {
     #[test]
     fn a_task_keeps_its_waker_and_another_has_another() {
         let (one, other) = (Arc::new(Woken::default()), Arc::new(Woken::default()));
-        let (of_one, of_other) = (Arc::clone(&one).into(), Arc::clone(&other).into());
+        let (of_one, of_other) = (one.waker(), other.waker());
         let mut known = Known::default();
         let waker = known.of(&of_one).clone();
         assert!(known.of(&of_one).will_wake(&waker));

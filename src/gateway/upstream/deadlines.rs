@@ -149,22 +149,12 @@ impl Drop for Watch {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::woken::Woken;
     use super::*;
     use std::future::{pending, ready};
     use std::pin::pin;
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::task::Wake;
     use tokio::runtime::{Builder, LocalOptions};
-
-    #[derive(Default)]
-    struct Woken(AtomicUsize);
-
-    impl Wake for Woken {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
 
     fn millis(count: u64) -> Duration {
         Duration::from_millis(count)
@@ -201,7 +191,7 @@ mod tests {
                     Box::pin(
                         async move { deadlines.within(began + wait, pin!(pending::<()>())).await },
                     );
-                let waker = Arc::clone(woken).into();
+                let waker = woken.waker();
                 let poll = asking.as_mut().poll(&mut Context::from_waker(&waker));
                 assert!(poll.is_pending());
                 asking
@@ -211,8 +201,8 @@ mod tests {
             assert!(deadlines.0.wake(began + time));
             for ((wait, woken), asking) in waits.iter().zip(&mut asking) {
                 let is_over = *wait <= time;
-                assert_eq!(woken.0.load(Ordering::Relaxed), usize::from(is_over));
-                let waker = Arc::clone(woken).into();
+                assert_eq!(woken.count(), usize::from(is_over));
+                let waker = woken.waker();
                 // Whoever was woken learns why; the others go on waiting.
                 if time == millis(500) {
                     let poll = asking.as_mut().poll(&mut Context::from_waker(&waker));
@@ -234,7 +224,7 @@ mod tests {
     #[test]
     fn room_for_many_is_not_kept() {
         let (deadlines, deadline) = (unwatched(), now());
-        let woken = Arc::new(Woken::default()).into();
+        let woken = Arc::new(Woken::default()).waker();
         let mut cx = Context::from_waker(&woken);
         let mut asking: Vec<_> = (0..2 * ROOM)
             .map(|_| Box::pin(async { deadlines.within(deadline, pin!(pending::<()>())).await }))
@@ -255,7 +245,7 @@ mod tests {
         let mut never = pin!(pending::<()>());
         let mut asking = Box::pin(deadlines.within(deadline, never.as_mut()));
         for woken in [&first, &last] {
-            let waker = Arc::clone(woken).into();
+            let waker = woken.waker();
             assert!(
                 asking
                     .as_mut()
@@ -264,7 +254,7 @@ mod tests {
             );
         }
         deadlines.0.wake(deadline);
-        let counts = [first, last].map(|woken| woken.0.load(Ordering::Relaxed));
+        let counts = [first, last].map(|woken| woken.count());
         assert_eq!(counts, [0, 1]);
     }
 
