@@ -275,7 +275,11 @@ impl Shared {
             if ended.is_some() {
                 return ended;
             }
-            let begun = connection.into_inner().into_parts().read_buf;
+            let begun = {
+                // Here the box ends with its content, and not behind the wait.
+                let connection = connection;
+                connection.into_inner().into_parts().read_buf
+            };
             if !is_blank(&begun) {
                 // The next head has begun, behind the last request.
                 socket.put_back(&begun);
