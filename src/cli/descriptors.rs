@@ -2,7 +2,7 @@
 //! what the configured bounds may take, and the hard limit is ours to use.
 
 use crate::config::File;
-use crate::server::TURNED_AWAY;
+use crate::server::{TURNED_AWAY, default_workers};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// What is open besides connections: logs, and what the runtimes have that are no worker's.
@@ -10,9 +10,6 @@ const BESIDES: usize = 48;
 
 /// What each worker has: its runtime's, its listener, its timers.
 const OF_A_WORKER: usize = 8;
-
-/// So many workers there are at most where the configuration does not say.
-const WORKERS: usize = 2;
 
 /// Raises the soft limit to the hard one, and says so if even that is too low.
 pub(super) fn raise(file: &File) {
@@ -28,7 +25,7 @@ pub(super) fn raise(file: &File) {
             current
         }
     };
-    let own = BESIDES + OF_A_WORKER * file.workers.unwrap_or(WORKERS);
+    let own = BESIDES + OF_A_WORKER * file.workers.unwrap_or_else(default_workers);
     let needed = file.limits.connections + TURNED_AWAY + file.upstream.connections + own;
     if let Some(limit) = limit.filter(|limit| *limit < needed as u64) {
         tracing::warn!(

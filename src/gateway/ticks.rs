@@ -24,7 +24,7 @@ pub struct Ticks {
 #[derive(Debug)]
 enum Source {
     Kernel(AsyncFd<OwnedFd>),
-    /// Where the process may open nothing more.
+    /// Where the process may open nothing more, where that timer cannot be read, and where time is simulated.
     Runtime(Interval),
 }
 

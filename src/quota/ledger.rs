@@ -26,7 +26,8 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::time::Duration;
 
-/// When a caller that was refused its share may come again while shares are being given up.
+/// When a caller that was refused its share may come again: while shares are being given up, or where the next plan
+/// will know of it.
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// How many callers are so few that a plan for them may be made at any moment.

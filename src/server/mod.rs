@@ -461,7 +461,8 @@ fn socket_files<'b>(
     bound.filter_map(SocketFile::of).partition(|_| are_own)
 }
 
-fn default_workers() -> usize {
+/// How many workers are started where the configuration does not say.
+pub fn default_workers() -> usize {
     std::thread::available_parallelism().map_or(1, |count| count.get().min(WORKERS))
 }
 
